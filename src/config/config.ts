@@ -1,0 +1,133 @@
+import type { TriggersMode } from '../scripts/rollback-script.js';
+
+/** A value that must never be printed. Serialises and inspects as "***". */
+export class Secret {
+  readonly #value: string;
+  constructor(value: string) {
+    this.#value = value;
+  }
+  reveal(): string {
+    return this.#value;
+  }
+  toString(): string {
+    return '***';
+  }
+  toJSON(): string {
+    return '***';
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return '***';
+  }
+}
+
+export interface HostAddress {
+  /** Host name, IP address (IPv6 without brackets) or, for PostgreSQL, the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TlsSettings {
+  readonly mode: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+  readonly rootCertificateFile?: string | undefined;
+  readonly certificateFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly keyPassword?: Secret | undefined;
+}
+
+/** How to reach the database, whatever notation it came in. */
+export interface ConnectionSettings {
+  readonly database: 'postgresql';
+  /** Tried in order until one answers and fits `targetServer`. */
+  readonly hosts: readonly HostAddress[];
+  readonly databaseName: string;
+  readonly user: string | undefined;
+  readonly password: Secret | undefined;
+  readonly tls: TlsSettings;
+  readonly targetServer: 'any' | 'primary' | 'secondary' | 'preferPrimary' | 'preferSecondary';
+  /** search_path entries from the URL (currentSchema), unquoted; empty: the server's own. */
+  readonly searchPath: readonly string[];
+  /** The `options` start-up parameter (-c name=value …). */
+  readonly options: string | undefined;
+  readonly applicationName: string;
+  readonly connectTimeoutMs: number;
+  /** SQL run once after connecting (Flyway's initSql). */
+  readonly initSql: string | undefined;
+  /** Printable form without any secret, for messages and records. */
+  readonly display: string;
+}
+
+/** What flyback needs to know of Flyway's own configuration. */
+export interface FlywaySettings {
+  readonly tool: 'flyway';
+  readonly environment: string;
+  readonly defaultSchema: string | undefined;
+  readonly schemas: readonly string[];
+  readonly table: string;
+  /** As configured, e.g. filesystem:sql; resolved by the migration loader. */
+  readonly locations: readonly string[];
+  readonly callbackLocations: readonly string[];
+  /** Relative filesystem: locations resolve against this folder. */
+  readonly workingDirectory: string;
+  readonly sqlMigrationPrefix: string;
+  readonly repeatableSqlMigrationPrefix: string;
+  readonly undoSqlMigrationPrefix: string;
+  readonly baselineMigrationPrefix: string;
+  readonly sqlMigrationSeparator: string;
+  readonly sqlMigrationSuffixes: readonly string[];
+  readonly encoding: string;
+  readonly placeholders: Readonly<Record<string, string>>;
+  readonly placeholderReplacement: boolean;
+  readonly placeholderPrefix: string;
+  readonly placeholderSuffix: string;
+  readonly outOfOrder: boolean;
+  readonly validateOnMigrate: boolean;
+  readonly ignoreMigrationPatterns: readonly string[];
+  readonly validateMigrationNaming: boolean;
+  readonly group: boolean;
+  readonly mixed: boolean;
+  readonly executeInTransaction: boolean;
+  readonly lockRetryCount: number;
+  readonly transactionalLock: boolean;
+  readonly installedBy: string | undefined;
+}
+
+export interface RunSettings {
+  /** Bound on each single wait for a lock; 0 means no bound. */
+  readonly lockTimeoutMs: number;
+  /** Bound on each statement; 0 means the role's own. */
+  readonly statementTimeoutMs: number;
+  /** How often a step that ran into lock_timeout is tried again, and the pause before each new try. */
+  readonly lockRetries: number;
+  readonly lockRetryPauseMs: number;
+  /** How long to poll for the migration tool's own lock before giving up. */
+  readonly toolLockWaitMs: number;
+  /** Undefined: replica where the role may, else disable, said aloud in the plan. */
+  readonly triggers: TriggersMode | undefined;
+}
+
+export interface AuditPolicy {
+  /** Finding codes that an audit only mentions. */
+  readonly ignore: readonly string[];
+  /** The highest risk that passes an audit without an approval directive. */
+  readonly maxRisk: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'critical';
+}
+
+/** The one trusted configuration: everything validated, every default filled in. */
+export interface Config {
+  readonly projectFolder: string;
+  /** Undefined when no connection is configured (enough for stub and file-only audits). */
+  readonly connection: ConnectionSettings | undefined;
+  readonly flyway: FlywaySettings;
+  /** Absolute path of the folder with R scripts. */
+  readonly rollbacksFolder: string;
+  /** Absolute path of the user's own stub templates, if any. */
+  readonly templatesFolder: string | undefined;
+  /** Where the record lives: undefined schema means beside the history table. */
+  readonly record: { readonly schema: string | undefined; readonly table: string };
+  readonly run: RunSettings;
+  readonly audit: AuditPolicy;
+  /** Every secret value seen while reading, for redaction of anything a server or library says. */
+  readonly secrets: readonly Secret[];
+  /** Configuration key → where its value came from ("flyway.toml", "FLYWAY_URL", "--url", "default"). */
+  readonly sources: Readonly<Record<string, string>>;
+}
