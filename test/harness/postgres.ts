@@ -66,9 +66,10 @@ export async function runOn(url: string, sql: string): Promise<readonly Record<s
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const result: pg.QueryResult | pg.QueryResult[] = await client.query(sql);
-    const last = Array.isArray(result) ? result.at(-1) : result;
-    return (last?.rows ?? []) as Record<string, unknown>[];
+    // With several statements there are several results; the types of pg know of one only.
+    const result: pg.QueryResult<Record<string, unknown>> | pg.QueryResult<Record<string, unknown>>[] =
+      await client.query<Record<string, unknown>>(sql);
+    return [result].flat().at(-1)?.rows ?? [];
   } finally {
     await client.end();
   }

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
@@ -70,7 +70,8 @@ export function startGuard(runFolder: string, serverPid: number): () => void {
   guard.on('error', () => undefined);
   guard.stdin.on('error', () => undefined);
   guard.unref();
-  (guard.stdin as Socket).unref();
+  // Typed as a plain stream, but a pipe of a child process is a socket.
+  if (guard.stdin instanceof Socket) guard.stdin.unref();
   return () => {
     guard.kill('SIGKILL');
   };

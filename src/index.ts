@@ -1,0 +1,1 @@
+export { FlybackError, exitCodes, type ErrorCode, type ExitCode } from './errors/error.js';

@@ -1,0 +1,1 @@
+export { FlybackError } from '../errors/error.js';
