@@ -30,8 +30,13 @@ export interface ServerFacts {
   readonly mayUseReplicaMode: boolean;
   /** Identifies this connection on the server. */
   readonly backendId: number;
-  /** max_locks_per_transaction × (max_connections + max_prepared_transactions). */
+  /** True when something between us and the server (a pooler) answers with a backend id of its own. */
+  readonly proxied: boolean;
+  /** How many object locks the server can hold at once, over all its sessions. */
   readonly lockTableSize: number;
+  /** The role in effect after connecting ("none" for the login role), and the search_path setting. */
+  readonly role: string;
+  readonly searchPath: string;
   /** Identity of the cluster where readable, else null. */
   readonly systemId: string | null;
 }
@@ -73,6 +78,7 @@ export interface ServerFailure {
   /** 1-based position in code points of the message sent, when the server gave one. */
   readonly position: number | undefined;
   readonly connectionLost: boolean;
+  readonly cause: unknown;
 }
 
 /** Splitting and quoting: synchronous, without a parser, always loaded. */
@@ -82,8 +88,23 @@ export interface SqlDialect {
    * meta-commands (psql backslash lines) are returned apart. Never throws: what cannot be split is a problem.
    */
   split(text: string): SplitScript;
+  /** The first `limit` tokens of one statement, without comments; enough to recognise it by its key words. */
+  tokenize(statement: string, limit?: number): readonly Token[];
+  /** The words by which a statement is known that the server refuses inside a transaction, else undefined. */
+  notTransactional(statement: string): string | undefined;
   quoteIdentifier(name: string): string;
   quoteLiteral(text: string): string;
+}
+
+/** One token of a statement. Signs come one character at a time. */
+export interface Token {
+  /** word: key word or name, folded; name: quoted identifier; code: dollar-quoted text; sign: anything else. */
+  readonly kind: 'word' | 'name' | 'string' | 'code' | 'number' | 'sign';
+  /** Folded word, or the text between the quotes. */
+  readonly value: string;
+  /** UTF-16 index into the statement's text, and length there. */
+  readonly offset: number;
+  readonly length: number;
 }
 
 export interface SplitScript {
@@ -110,12 +131,15 @@ export interface Comment {
   readonly inside: boolean;
 }
 
+/** Something for the client, not for the server: a psql backslash command or the use of a psql variable. */
 export interface MetaCommand {
-  /** Whole text from the backslash to the end of the line. */
+  /** Whole text from the backslash to the end of the line, or the variable with its colon. */
   readonly text: string;
   readonly line: number;
   readonly offset: number;
   readonly afterStatement: number;
+  /** True when a statement had begun and had not ended before it. */
+  readonly inside: boolean;
 }
 
 /** A real parser behind one function; loaded only when something must be classified. */
@@ -136,12 +160,21 @@ export type ToolLock = {
 /** What the catalog says about an object that a statement is about to drop or to write. */
 export interface ObjectFacts {
   readonly ref: ObjectRef;
-  readonly exists: boolean;
-  /** Planner's estimate of rows, and bytes including indexes and TOAST; partitions summed. Null where it holds none. */
+  /** Null for kinds that the catalog query does not resolve. */
+  readonly exists: boolean | null;
+  /** Planner's estimate of rows, and bytes including indexes and TOAST; partitions summed. Null where unknown. */
   readonly rows: number | null;
   readonly bytes: number | null;
-  /** Everything that DROP … CASCADE of it would remove besides itself, as the server describes each. */
+  /** Everything that DROP … CASCADE of it would remove besides itself and its own parts, as the server describes each. */
   readonly cascade: readonly string[];
+  /** How many objects go with it in all, itself and its own parts included: each needs a lock. */
+  readonly dependents: number;
+}
+
+/** What to ask: sizes touch every file, dependents walk pg_depend; neither is free over thousands of objects. */
+export interface ObjectQuestion {
+  readonly sizes: boolean;
+  readonly dependents: boolean;
 }
 
 export interface DatabaseAdapter {
@@ -149,14 +182,86 @@ export interface DatabaseAdapter {
   readonly dialect: SqlDialect;
   connect(settings: ConnectionSettings): Promise<Session>;
   loadClassifier(): Promise<Classifier>;
-  /** One query for all of them. */
-  objectFacts(session: Session, refs: readonly ObjectRef[]): Promise<readonly ObjectFacts[]>;
+  /** One query for all of them, names resolved by the session's search_path. */
+  objectFacts(session: Session, refs: readonly ObjectRef[], question: ObjectQuestion): Promise<readonly ObjectFacts[]>;
   readonly sql: DatabaseSql;
 }
 
-/** SQL texts whose form depends on the database, not on the history tool. */
+/** How each step's transaction is set up; the same for every step of a run. */
+export interface StepSettings {
+  readonly lockTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  /** The schema that the migration tool puts in front of the search_path, unquoted. */
+  readonly scriptSchema: string;
+  readonly replicaMode: boolean;
+}
+
+/** What the guards of a step throw: the server raises an error whose text holds this mark. */
+export const guardMarks = {
+  lockLost: 'flyback.tool_lock_lost',
+  historyChanged: 'flyback.history_changed',
+  transactionEnded: 'flyback.transaction_ended',
+  backendChanged: 'flyback.backend_changed',
+} as const;
+
+/**
+ * SQL texts whose form depends on the database, not on the history tool. Each is one or more statements without a
+ * trailing semicolon. Guards raise an error on the server, so that a pipeline stops by itself.
+ */
 export interface DatabaseSql {
   qualified(name: QualifiedName): string;
-  /** Returns one row with one column, 't' when the lock was got. Held until the transaction ends. */
+  /** Opens the transaction of a step and applies its settings (timeouts, role, search_path). */
+  beginStep(session: ServerFacts, settings: StepSettings): string;
+  /** One row, one column: 't' when the migration tool's lock was got. Held until the transaction ends. */
   tryToolLock(lock: ToolLock): string;
+  /** The same lock held by the session, so that no other process slips in between two transactions of one run. */
+  keepToolLock(lock: ToolLock): string;
+  releaseToolLock(lock: ToolLock): string;
+  /** Raises lockLost unless the lock can be taken at once, and backendChanged on another backend. */
+  guardToolLock(session: ServerFacts, lock: ToolLock): string;
+  /** Rows (who, what, since) of the sessions that hold the lock, or that wait for it as the tool waits. */
+  toolLockSessions(lock: ToolLock): string;
+  /** Shuts everyone else out of the history, and other writers out of the record. */
+  lockTables(history: QualifiedName, record: QualifiedName | undefined): string;
+  /** Raises historyChanged unless the table has this many rows and this highest rank (0 when empty). */
+  guardHistory(history: QualifiedName, rowCount: number, maxRank: number): string;
+  /** Switches triggers off for the script that follows, in replica mode. */
+  enterReplicaMode(): string;
+  /**
+   * Ends the script's influence: original role, search_path and replication role; raises transactionEnded when the
+   * script ended the transaction; fires deferred constraints now.
+   */
+  afterScript(session: ServerFacts, settings: StepSettings): string;
+  /** One row, one column: the ids of foreign keys whose tables the transaction wrote rows to, comma separated, or null. */
+  touchedForeignKeys(): string;
+  /** For those ids, rows: constraint, table, referenced table, SQL that counts violations with a sample (or null), reason. */
+  foreignKeyChecks(constraintIds: string): string;
+  /** User triggers of these tables: rows (table, trigger, state, disable SQL, enable SQL). */
+  tableTriggers(tables: readonly ObjectRef[]): string;
+  readonly commit: string;
+  readonly rollback: string;
+  readonly record: RecordSql;
+}
+
+/** The record table: append-only, one row an entry, chained by hash. */
+export interface RecordSql {
+  /** One row, one column: the table's kind, or null when it does not exist; and whether the role may create it. */
+  describe(table: QualifiedName): string;
+  create(table: QualifiedName): string;
+  /** One row with the last hash, or none. */
+  lastHash(table: QualifiedName): string;
+  append(table: QualifiedName, row: RecordRow): string;
+  /** Rows (id, entry, previous_hash, hash) by id, oldest first; the last `limit` of them when given. */
+  read(table: QualifiedName, limit?: number): string;
+  /** Shuts out other writers until the transaction ends; readers go on. */
+  lock(table: QualifiedName): string;
+  /** One row when an entry with this hash is there. */
+  find(table: QualifiedName, hash: string): string;
+}
+
+export interface RecordRow {
+  /** JSON text, exactly as hashed. */
+  readonly entry: string;
+  readonly previousHash: string;
+  readonly hash: string;
 }
