@@ -1,34 +1,53 @@
 import type { TestProject } from 'vitest/node';
-import { startServers, type StartedServer, type TestServer } from './servers.js';
+import { installFlyway, type FlywayInstallation } from './flyway/install.js';
+import { isCi, startServers, type StartedServer, type TestServer } from './servers.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
     readonly servers: readonly TestServer[];
+    readonly flyway: FlywayInstallation;
   }
 }
 
-interface SharedServers {
+interface Shared {
   users: number;
-  readonly starting: Promise<readonly StartedServer[]>;
+  readonly servers: Promise<readonly StartedServer[]>;
+  readonly flyway: Promise<FlywayInstallation>;
 }
 
-const key = Symbol.for('flyback.test.servers');
-const shared = globalThis as { [key]?: SharedServers | undefined };
+const key = Symbol.for('flyback.test.shared');
+const holder = globalThis as { [key]?: Shared | undefined };
 
 /** Starts the servers before the first project of a run that needs them, and stops them after the last. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   // Each vitest project loads this file anew; the process is what they share.
-  const servers = (shared[key] ??= { users: 0, starting: startServers(process.env) });
-  servers.users += 1;
-  const started = await servers.starting;
-  project.provide(
-    'servers',
-    started.map(({ major, url, origin }) => ({ major, url, origin })),
-  );
-  return async () => {
-    servers.users -= 1;
-    if (servers.users > 0) return;
-    shared[key] = undefined;
-    await Promise.all(started.map((server) => server.stop()));
+  const shared = (holder[key] ??= { users: 0, flyway: requireFlyway(), servers: startServers(process.env) });
+  shared.users += 1;
+  const stopLast = async (): Promise<void> => {
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    holder[key] = undefined;
+    const servers = await shared.servers.catch(() => []);
+    await Promise.all(servers.map((server) => server.stop()));
   };
+  try {
+    const [servers, flyway] = await Promise.all([shared.servers, shared.flyway]);
+    const plain = servers.map(({ major, url, origin }) => ({ major, url, origin }));
+    project.provide('servers', plain);
+    project.provide('flyway', flyway);
+    return stopLast;
+  } catch (error) {
+    await stopLast();
+    throw error;
+  }
+}
+
+async function requireFlyway(): Promise<FlywayInstallation> {
+  const installation = await installFlyway();
+  if ('missing' in installation) {
+    const message = `The suites that need the real Flyway are NOT RUN: ${installation.missing}.`;
+    if (isCi(process.env)) throw new Error(`${message} In CI they must be: install a JDK (17 or newer) and Maven.`);
+    console.warn(`\n*** ${message} Install a JDK (17 or newer) and Maven to run them. ***\n`);
+  }
+  return installation;
 }

@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import * as fs from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { exists, publishFolder } from '../../../adapters/databases/postgresql/embedded-binaries.js';
+
+/** Where the real Flyway is ready to run, or why it is not. Plain data: it travels to the test processes. */
+export type FlywayInstallation = { readonly classPath: string } | { readonly missing: string };
+
+const sourceFolder = fileURLToPath(new URL('.', import.meta.url));
+const cacheFolder = fileURLToPath(new URL('../../../node_modules/.cache/flyback/', import.meta.url));
+
+/** Fetches Flyway 13 with Maven and compiles the runner, once for each state of the two source files. Never throws. */
+export async function installFlyway(): Promise<FlywayInstallation> {
+  const sources = ['pom.xml', 'FlywayRunner.java'].map((name) => path.join(sourceFolder, name));
+  const hash = createHash('sha256');
+  for (const source of sources) hash.update(await fs.readFile(source));
+  const finished = path.join(cacheFolder, `flyway-${hash.digest('hex').slice(0, 12)}`);
+  const installation = {
+    classPath: [path.join(finished, 'classes'), path.join(finished, 'lib', '*')].join(path.delimiter),
+  };
+  const java = await run('java', ['-version']);
+  if (java !== undefined) return { missing: java };
+  if (await exists(finished)) return installation;
+
+  const staging = path.join(cacheFolder, `staging-${randomUUID()}`);
+  const library = path.join(staging, 'lib');
+  try {
+    await fs.mkdir(staging, { recursive: true });
+    const [pom = '', runner = ''] = sources;
+    const copy = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${library}`];
+    const failure =
+      (await run('mvn', copy)) ??
+      (await run('javac', ['-cp', path.join(library, '*'), '-d', path.join(staging, 'classes'), runner]));
+    if (failure !== undefined) return { missing: failure };
+    await publishFolder(staging, finished);
+    return installation;
+  } catch (error) {
+    return { missing: String(error) };
+  } finally {
+    await fs.rm(staging, { recursive: true, force: true });
+  }
+}
+
+/** Undefined when the program ended well, else what went wrong. */
+async function run(program: string, programArguments: readonly string[]): Promise<string | undefined> {
+  try {
+    await promisify(execFile)(program, [...programArguments], {
+      cwd: sourceFolder,
+      shell: process.platform === 'win32',
+    });
+    return undefined;
+  } catch (error) {
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return isAbsent ? `${program} is not installed` : `${program} failed: ${String(error)}`;
+  }
+}
