@@ -53,7 +53,7 @@ export interface Session {
    */
   pipeline(messages: readonly string[], onAnswer?: (index: number) => void): Promise<PipelineOutcome>;
   /** Runs COPY … FROM STDIN with its data. */
-  copyIn(statement: string, data: string): Promise<QueryResult>;
+  copyIn(statement: string, data: string): Promise<QueryResult | { readonly failure: ServerFailure }>;
   /** Server messages (NOTICE, WARNING) since the last call, oldest first. */
   takeNotices(): readonly string[];
   /** Asks the server to cancel what this session is running; resolves when the request was delivered. */

@@ -37,12 +37,13 @@ export interface HistoryAdapter {
   loadMigrations(settings: FlywaySettings): Promise<MigrationSet>;
   /** The history table's name when the connection's current schema is `currentSchema`. */
   tableName(settings: FlywaySettings, currentSchema: string | null): QualifiedName;
-  /** SQL that tells which columns the table has (no row: it does not exist), and SQL that reads all rows by rank. */
+  /** SQL that tells which columns the table has, for checkTable; it may also tell of tables that could be meant instead. */
   describeTable(database: DatabaseAdapter, table: QualifiedName): string;
   /** Checks the described columns; throws FlybackError history-missing or history-malformed. */
   checkTable(table: QualifiedName, described: QueryResult): void;
+  /** SQL that reads all rows by rank. */
   readRows(database: DatabaseAdapter, table: QualifiedName): string;
-  /** Rows of readRows → entries. */
+  /** Rows of readRows, or those that removeRow returned → entries. */
   parseRows(result: QueryResult): readonly HistoryEntry[];
   /** The whole meaning of the table. Pure. */
   interpret(table: QualifiedName, entries: readonly HistoryEntry[]): History;
@@ -56,6 +57,18 @@ export interface HistoryAdapter {
   replacePlaceholders(text: string, settings: FlywaySettings, context: PlaceholderContext): string;
   /** What the tool does next, given the history as it will be. */
   forecast(history: History, migrations: readonly Migration[], settings: FlywaySettings): Forecast;
+  /** Where rows in effect and migration files disagree (edited, missing, renamed), one finding each. Pure. */
+  checkMigrations(
+    history: History,
+    migrations: readonly Migration[],
+    settings: FlywaySettings,
+  ): readonly MigrationFinding[];
+}
+
+/** A finding about one migration; undefined version: a repeatable one. */
+export interface MigrationFinding {
+  readonly version: Version | undefined;
+  readonly finding: Finding;
 }
 
 export interface PlaceholderContext {

@@ -1,0 +1,126 @@
+import type { ObjectFacts, ObjectQuestion, Session } from '../../../src/adapter/database.js';
+import type { ObjectRef } from '../../../src/risk/change.js';
+import { quoteIdentifier, quoteLiteral } from './quoting.js';
+
+/** Relation kinds whose names to_regclass resolves. */
+const relationKinds = new Set([
+  'table',
+  'view',
+  'materialized view',
+  'index',
+  'sequence',
+  'foreign table',
+  'partitioned table',
+]);
+const routineKinds = new Set(['function', 'procedure', 'aggregate', 'routine']);
+const typeKinds = new Set(['type', 'domain']);
+
+/**
+ * Asks the catalog about all objects in one query, by the session's search_path. Kinds that have no rows and no
+ * dependents worth telling (comments, settings …) answer exists = null.
+ *
+ * The dependents follow the rules of DROP … CASCADE (PostgreSQL manual, "pg_depend"): everything that refers to the
+ * object goes, and a part that cannot go alone (deptype i) takes its whole with it, as a rule takes its view. Objects
+ * that go with their owner without CASCADE (deptype a or i) are not counted as victims, except partitions.
+ */
+export async function readObjectFacts(
+  session: Session,
+  refs: readonly ObjectRef[],
+  question: ObjectQuestion,
+): Promise<readonly ObjectFacts[]> {
+  if (refs.length === 0) return [];
+  const roots = refs.map((ref, index) => `(${index}, ${rootExpression(ref)})`).join(',\n');
+  const results = await session.query(factsSql(roots, question));
+  const rows = results[0]?.rows ?? [];
+  const byIndex = new Map(rows.map((row) => [Number(row[0]), row]));
+  return refs.map((ref, index) => {
+    const row = byIndex.get(index);
+    if (row === undefined || !isResolvable(ref)) {
+      return { ref, exists: null, rows: null, bytes: null, cascade: [], dependents: 0 };
+    }
+    return {
+      ref,
+      exists: row[1] === 't',
+      rows: toNumber(row[2]),
+      bytes: toNumber(row[3]),
+      cascade: row[4] === null || row[4] === undefined ? [] : (JSON.parse(row[4]) as string[]),
+      dependents: toNumber(row[5]) ?? 0,
+    };
+  });
+}
+
+function toNumber(text: string | null | undefined): number | null {
+  return text === null || text === undefined ? null : Number(text);
+}
+
+function isResolvable(ref: ObjectRef): boolean {
+  return (
+    relationKinds.has(ref.kind) ||
+    routineKinds.has(ref.kind) ||
+    typeKinds.has(ref.kind) ||
+    ['schema', 'column', 'constraint', 'extension'].includes(ref.kind)
+  );
+}
+
+/** classid, objid, objsubid of one object as a row of scalar expressions; objid NULL when there is none. */
+function rootExpression(ref: ObjectRef): string {
+  const qualified = `${ref.schema === undefined ? '' : `${quoteIdentifier(ref.schema)}.`}${quoteIdentifier(ref.name)}`;
+  const name = quoteLiteral(qualified);
+  const relation = `to_regclass(${name})::oid`;
+  const member = quoteLiteral(ref.member ?? '');
+  if (ref.kind === 'column') {
+    return `'pg_class'::regclass::oid, ${relation}, (SELECT attnum::int FROM pg_catalog.pg_attribute WHERE attrelid = ${relation} AND attname = ${member} AND NOT attisdropped)`;
+  }
+  if (ref.kind === 'constraint') {
+    return `'pg_constraint'::regclass::oid, (SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = ${relation} AND conname = ${member}), 0`;
+  }
+  if (relationKinds.has(ref.kind)) return `'pg_class'::regclass::oid, ${relation}, 0`;
+  if (typeKinds.has(ref.kind)) return `'pg_type'::regclass::oid, to_regtype(${name})::oid, 0`;
+  if (ref.kind === 'schema') {
+    return `'pg_namespace'::regclass::oid, to_regnamespace(${quoteLiteral(quoteIdentifier(ref.name))})::oid, 0`;
+  }
+  if (ref.kind === 'extension') {
+    return `'pg_extension'::regclass::oid, (SELECT oid FROM pg_catalog.pg_extension WHERE extname = ${quoteLiteral(ref.name)}), 0`;
+  }
+  if (routineKinds.has(ref.kind)) {
+    const schema = ref.schema === undefined ? 'pg_function_is_visible(oid)' : `pronamespace = to_regnamespace(${quoteLiteral(quoteIdentifier(ref.schema))})::oid`;
+    return `'pg_proc'::regclass::oid, (SELECT min(oid::bigint)::oid FROM pg_catalog.pg_proc WHERE proname = ${quoteLiteral(ref.name)} AND ${schema}), 0`;
+  }
+  return `NULL::oid, NULL::oid, 0`;
+}
+
+function factsSql(roots: string, question: ObjectQuestion): string {
+  const sizes = `CASE WHEN r.classid = 'pg_class'::regclass THEN
+  (SELECT coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE c.reltuples >= 0), NULL)::bigint::text FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE m.i = r.i AND c.relkind IN ('r','m')) END,
+ CASE WHEN r.classid = 'pg_class'::regclass THEN
+  (SELECT sum(pg_catalog.pg_total_relation_size(m.oid))::text FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE m.i = r.i AND c.relkind IN ('r','m','i','S','t')) END`;
+  const victims = `(SELECT json_agg(v.description ORDER BY v.description)::text FROM victims v WHERE v.i = r.i),
+ (SELECT count(*) FROM closure c WHERE c.i = r.i)`;
+  return `WITH RECURSIVE roots(i, classid, objid, objsubid) AS (VALUES ${roots})
+${
+  question.sizes
+    ? `, members(i, oid) AS (
+ SELECT i, objid FROM roots WHERE classid = 'pg_class'::regclass AND objid IS NOT NULL
+ UNION SELECT m.i, h.inhrelid FROM members m JOIN pg_catalog.pg_inherits h ON h.inhparent = m.oid)`
+    : ''
+}${
+    question.dependents
+      ? `, closure(i, classid, objid, objsubid) AS (
+ SELECT i, classid, objid, objsubid FROM roots WHERE objid IS NOT NULL AND objsubid IS NOT NULL
+ UNION
+ SELECT c.i, n.classid, n.objid, n.objsubid FROM closure c CROSS JOIN LATERAL (
+  SELECT d.classid, d.objid, d.objsubid FROM pg_catalog.pg_depend d
+   WHERE d.refclassid = c.classid AND d.refobjid = c.objid AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid) AND d.deptype IN ('n','a','i','P','S')
+  UNION ALL
+  SELECT d.refclassid, d.refobjid, 0 FROM pg_catalog.pg_depend d
+   WHERE d.classid = c.classid AND d.objid = c.objid AND d.deptype = 'i' AND c.objsubid = 0 AND c.classid = 'pg_rewrite'::regclass) n)
+, victims(i, description) AS (
+ SELECT DISTINCT c.i, pg_catalog.pg_describe_object(c.classid, c.objid, c.objsubid) FROM closure c JOIN roots r ON r.i = c.i
+ WHERE c.classid <> 'pg_rewrite'::regclass AND NOT (c.classid = r.classid AND c.objid = r.objid AND (c.objsubid = r.objsubid OR r.objsubid = 0))
+ AND ((c.classid = 'pg_class'::regclass AND c.objsubid = 0 AND EXISTS (SELECT FROM pg_catalog.pg_class k WHERE k.oid = c.objid AND k.relispartition AND k.relkind IN ('r','p','f')))
+  OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN closure o ON o.i = c.i AND o.classid = d.refclassid AND o.objid = d.refobjid AND (o.objsubid = 0 OR o.objsubid = d.refobjsubid)
+   WHERE d.classid = c.classid AND d.objid = c.objid AND d.objsubid = c.objsubid AND d.deptype IN ('a','i','P','S'))))`
+      : ''
+  }
+SELECT r.i, r.objid IS NOT NULL AND r.objsubid IS NOT NULL, ${question.sizes ? sizes : 'NULL, NULL'}, ${question.dependents ? victims : 'NULL, NULL'} FROM roots r ORDER BY r.i`;
+}

@@ -1,0 +1,10 @@
+/** Quotes an identifier for PostgreSQL, always, so that case and special characters are kept. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Quotes a text literal so that it reads the same whatever standard_conforming_strings says. */
+export function quoteLiteral(text: string): string {
+  const doubled = text.replaceAll("'", "''");
+  return doubled.includes('\\') ? `E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`;
+}

@@ -1,0 +1,93 @@
+import type { Finding } from '../errors/finding.js';
+import type { HistoryEntry, QualifiedName } from '../history/history.js';
+import type { ChangeType, DataLoss, LockImpact, ObjectRef, Risk } from '../risk/change.js';
+import type { ScriptSource, TakenOver, TriggersMode } from '../scripts/rollback-script.js';
+import type { Expectation } from '../verify/verification.js';
+
+/** What the user asked to take back. */
+export type Target =
+  | { readonly kind: 'steps'; readonly steps: number }
+  | { readonly kind: 'to'; readonly version: string }
+  | { readonly kind: 'only'; readonly version: string }
+  | { readonly kind: 'all' };
+
+/** One transaction for each version, or one for all of them. */
+export type TransactionMode = 'per-version' | 'single';
+
+/** One statement that will run, with what it will do. */
+export interface PlannedStatement {
+  /** 1-based line in the script's text. */
+  readonly line: number;
+  readonly sql: string;
+  readonly changes: readonly ChangeType[];
+  readonly risk: Risk;
+  readonly dataLoss: DataLoss;
+  readonly locks: readonly LockImpact[];
+  readonly work: 'none' | 'scan' | 'rewrite';
+  /** Objects that CASCADE will remove besides those named, as the server describes them. */
+  readonly cascade: readonly string[];
+  readonly drops: readonly ObjectRef[];
+  readonly writes: readonly ObjectRef[];
+  /** Planner's estimates when the plan was made; not part of the plan's hash. Null when not asked or not known. */
+  readonly estimate: { readonly rows: number | null; readonly bytes: number | null } | null;
+}
+
+export interface PlannedVerification {
+  readonly name: string;
+  readonly line: number;
+  readonly sql: string;
+  readonly expectation: Expectation;
+}
+
+/** Taking one version back. */
+export interface PlanStep {
+  readonly version: string;
+  readonly description: string;
+  /** The history row that will be removed, whole. */
+  readonly entry: HistoryEntry;
+  readonly script: {
+    /** Path as it was found, relative to the project folder where it lies inside. */
+    readonly file: string;
+    readonly source: ScriptSource;
+    /** SHA-256 of the file's bytes, and of its text after placeholder replacement. */
+    readonly checksum: string;
+    readonly textChecksum: string;
+  };
+  readonly triggers: TriggersMode;
+  readonly risk: Risk;
+  readonly dataLoss: DataLoss;
+  readonly statements: readonly PlannedStatement[];
+  readonly verifications: readonly PlannedVerification[];
+  readonly takenOver: readonly TakenOver[];
+  readonly allowLoss: readonly string[];
+  readonly approval: string | undefined;
+}
+
+/** What a rollback will do: plain JSON that can be stored, reviewed and run later. */
+export interface Plan {
+  readonly format: 'flyback-plan/1';
+  readonly createdAt: string;
+  readonly target: Target;
+  readonly transaction: TransactionMode;
+  readonly triggers: { readonly mode: TriggersMode; readonly reason: string };
+  readonly tool: string;
+  readonly database: { readonly name: string; readonly serverVersion: string; readonly databaseName: string; readonly user: string };
+  readonly history: {
+    readonly table: QualifiedName;
+    /** Fingerprint of every row when the plan was made. */
+    readonly fingerprint: string;
+    readonly rowCount: number;
+    readonly maxRank: number;
+  };
+  readonly recordTable: QualifiedName;
+  /** Newest first, in the order in which they will run. */
+  readonly steps: readonly PlanStep[];
+  /** Versions that stay applied, oldest first, and what the migration tool will do next. */
+  readonly after: { readonly applied: readonly string[]; readonly forecast: string; readonly willApply: readonly string[] };
+  /** Repeatable migrations that ran after a version that goes, and may need to run again. */
+  readonly repeatables: readonly string[];
+  /** What a person should know before saying yes. */
+  readonly hazards: readonly Finding[];
+  /** SHA-256 over everything above except createdAt and the estimates. */
+  readonly hash: string;
+}

@@ -1,0 +1,52 @@
+import { sha256 } from '../fingerprint/fingerprint.js';
+import type { HistoryEntry } from '../history/history.js';
+import type { ScriptSource, TriggersMode } from '../scripts/rollback-script.js';
+import type { VerificationResult } from '../verify/verification.js';
+
+/** How a step ended. Only `committed` changed anything. */
+export type RecordOutcome = 'committed' | 'dry-run' | 'failed' | 'cancelled';
+
+export interface RecordedStatement {
+  readonly line: number;
+  /** The statement's text, cut after 1,000 characters; the script's checksum pins the rest. */
+  readonly sql: string;
+  readonly rows: number | null;
+  readonly durationMs: number;
+}
+
+/** One entry of the record: a version that was, or was not, taken back. Everything a report needs, no secret. */
+export interface RecordEntry {
+  readonly format: 1;
+  readonly flyback: string;
+  /** Identifies one call of flyback; its steps share it. */
+  readonly run: string;
+  readonly step: { readonly number: number; readonly of: number };
+  readonly outcome: RecordOutcome;
+  readonly tool: string;
+  readonly version: string;
+  readonly description: string;
+  readonly script: { readonly file: string; readonly source: ScriptSource; readonly checksum: string };
+  /** The history row that was removed (committed) or would have been. */
+  readonly historyRow: HistoryEntry;
+  readonly planHash: string;
+  readonly triggers: TriggersMode;
+  readonly transaction: 'per-version' | 'single';
+  readonly reason: string | null;
+  readonly approval: string | null;
+  readonly who: { readonly databaseUser: string; readonly systemUser: string; readonly host: string };
+  readonly database: { readonly name: string; readonly serverVersion: string };
+  /** ISO 8601, UTC, by the clock of the machine that ran flyback. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly statements: readonly RecordedStatement[];
+  readonly verifications: readonly VerificationResult[];
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+/** The previous hash of the very first entry. */
+export const genesisHash = '0'.repeat(64);
+
+/** The hash that chains an entry to the one before it. */
+export function chainHash(previousHash: string, entryText: string): string {
+  return sha256(`${previousHash}\n${entryText}`);
+}

@@ -1,0 +1,110 @@
+import type { Session } from '../adapter/database.js';
+import { FlybackError } from '../errors/error.js';
+import type { HistoryEntry } from '../history/history.js';
+import { genesisHash } from '../record/record-entry.js';
+import { checkRecordTable } from '../record/record-store.js';
+import { pause } from './pause.js';
+import { stepSettings, type RunRequest } from './run-request.js';
+import { guardError } from './step-failure.js';
+
+/** How often the migration tool's lock is tried: as often as Flyway itself tries. */
+const toolLockPollMs = 1000;
+
+/** What is known once the transaction is open and everyone else is out. */
+export interface OpenTransaction {
+  /** Hash of the newest record entry: the next one follows it. */
+  readonly lastHash: string;
+}
+
+/**
+ * Opens the transaction of a step the careful way: takes the migration tool's own lock by polling (so as not to cut
+ * into a migrate that is between two migrations), then the history table itself, because a waiting migrate has read
+ * the table before it asks for the lock; then reads the history again and compares it with what was planned.
+ *
+ * Afterwards the transaction is open and holds all locks. On any error it has been rolled back.
+ */
+export async function openTransaction(
+  request: RunRequest,
+  expected: readonly HistoryEntry[],
+  triggers: string,
+): Promise<OpenTransaction> {
+  const { session, toolbox, plan } = request;
+  const { sql } = toolbox.database;
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+  const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
+  await takeToolLock(request, triggers);
+  try {
+    // Not in a dry run: what is created would be rolled back, and the entry is written afterwards.
+    const createRecord = !record.exists && request.mode === 'for-real';
+    const opened = await session.pipeline([
+      sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
+      toolbox.history.readRows(toolbox.database, plan.history.table),
+      sql.toolLockSessions(lock),
+      ...(record.exists ? [sql.record.lastHash(plan.recordTable)] : createRecord ? [sql.record.create(plan.recordTable)] : []),
+    ]);
+    if (opened.failure !== undefined) throw guardError(opened.failure.error, plan.history.table);
+    const [, rows, sessions, last] = opened.results;
+    if (rows?.[0] === undefined) throw new FlybackError('internal', 'The history table gave no answer.');
+    const entries = toolbox.history.parseRows(rows[0]);
+    compareHistory(request, expected, entries);
+    const waiting = (sessions?.[0]?.rows ?? []).filter((row) => row[0] === 'waits');
+    if (waiting.length > 0 && request.mode === 'for-real') {
+      throw new FlybackError('lock-unavailable', `A migration run is waiting for the history's lock (process ${waiting.map((row) => row[1]).join(', ')}); it has read the history already and would migrate on top of what it remembers.`, {
+        hint: 'Let it finish or stop it, then roll back.',
+      });
+    }
+    return { lastHash: record.exists ? (last?.[0]?.rows[0]?.[0] ?? genesisHash) : genesisHash };
+  } catch (error) {
+    await session.query(sql.rollback).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function takeToolLock(request: RunRequest, triggers: string): Promise<void> {
+  const { session, toolbox, plan } = request;
+  const { sql } = toolbox.database;
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+  const begin = `${sql.beginStep(session.facts, stepSettings(request, triggers))};${sql.tryToolLock(lock)}`;
+  for (let waitedMs = 0; ; waitedMs += toolLockPollMs) {
+    const answer = await session.query(begin);
+    if (answer.at(-1)?.rows[0]?.[0] === 't') break;
+    await session.query(sql.rollback);
+    const holders = await describeHolders(session, sql.toolLockSessions(lock));
+    if (waitedMs >= request.settings.toolLockWaitMs) {
+      throw new FlybackError('lock-unavailable', `Another process holds the lock of ${plan.tool} on ${plan.history.table.schema}.${plan.history.table.name} and did not release it within ${Math.round(request.settings.toolLockWaitMs / 1000)} s${holders.length === 0 ? '' : `: ${holders.join('; ')}`}.`, {
+        hint: 'Wait until the migration run has finished, or end that session, then try again. run.toolLockWait in flyback.toml sets the wait.',
+      });
+    }
+    request.onEvent?.({ kind: 'waiting-for-tool-lock', holders, waitedMs });
+    await pause(toolLockPollMs, request.signal);
+  }
+  request.onEvent?.({ kind: 'locked' });
+}
+
+async function describeHolders(session: Session, sql: string): Promise<readonly string[]> {
+  const [result] = await session.query(sql);
+  return (result?.rows ?? [])
+    .filter((row) => row[0] === 'holds')
+    .map(([, pid, user, application, since]) => `process ${pid} of ${user} (${application === '' ? 'unnamed' : application}) since ${since}`);
+}
+
+/** What was planned against must still be true, row by row. */
+function compareHistory(request: RunRequest, expected: readonly HistoryEntry[], found: readonly HistoryEntry[]): void {
+  const { toolbox, plan } = request;
+  const { table } = plan.history;
+  const now = toolbox.history.interpret(table, found).fingerprint;
+  if (now === toolbox.history.interpret(table, expected).fingerprint) return;
+  const foundByRank = new Map(found.map((entry) => [entry.rank, entry]));
+  const changes: string[] = [];
+  for (const entry of expected) {
+    const other = foundByRank.get(entry.rank);
+    foundByRank.delete(entry.rank);
+    if (other === undefined) changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) is gone`);
+    else if (JSON.stringify(other) !== JSON.stringify(entry)) changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) was changed`);
+  }
+  for (const entry of foundByRank.values()) changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) is new`);
+  throw new FlybackError('history-changed', `The history ${table.schema}.${table.name} changed after it was planned against: ${changes.slice(0, 5).join(', ')}${changes.length > 5 ? ' and more' : ''}. Nothing was run.`, {
+    hint: 'Look at flyback status, and plan again.',
+  });
+}
+

@@ -1,0 +1,417 @@
+import type { Session } from '../adapter/database.js';
+import { FlybackError } from '../errors/error.js';
+import type { HistoryEntry } from '../history/history.js';
+import type { PlanStep } from '../plan/plan.js';
+import { genesisHash, type RecordEntry, type RecordOutcome } from '../record/record-entry.js';
+import { appendEntries, chainEntry } from '../record/record-store.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
+import { openTransaction } from './open-transaction.js';
+import { cancelledError, pause, throwIfCancelled } from './pause.js';
+import type { RunRequest } from './run-request.js';
+import type { RunResult, StepOutcome, StepResult } from './run-result.js';
+import { runStep, type StepWork } from './run-step.js';
+import { connectionLostError, guardError } from './step-failure.js';
+import { openingMessage, type StepMessage } from './step-messages.js';
+
+/**
+ * Runs a plan in transactions, one for each version or one for all, and never leaves anything between before and
+ * after. Resolves also when the run failed: the result says how every step ended and why the run stopped.
+ *
+ * Order for each step, on one connection: the migration tool's lock, the history table locked and read again, triggers
+ * off, the script, triggers on, deferred constraints, foreign keys of what was written, the history row, verification,
+ * record, commit.
+ */
+export async function runPlan(request: RunRequest): Promise<RunResult> {
+  const run = new TransactionalRun(request);
+  const onAbort = (): void => void request.session.cancel();
+  request.signal?.addEventListener('abort', onAbort);
+  try {
+    return await run.execute();
+  } finally {
+    request.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A step whose work is done and whose commit has yet to be sent: it travels with the next step. */
+interface Uncommitted {
+  readonly index: number;
+  readonly messages: readonly string[];
+  readonly hash: string;
+  readonly started: number;
+}
+
+class TransactionalRun {
+  readonly #request: RunRequest;
+  readonly #steps: readonly { readonly step: PlanStep; readonly script: RollbackScript }[];
+  readonly #results: StepResult[];
+  readonly #warnings: string[] = [];
+  #remaining: readonly HistoryEntry[];
+  #lastHash: string = genesisHash;
+  #recordHash: string | undefined;
+  #retriesLeft: number;
+  #keepsLock = false;
+
+  constructor(request: RunRequest) {
+    this.#request = request;
+    this.#steps = request.plan.steps.map((step, index) => {
+      const script = request.scripts[index];
+      if (script === undefined || script.checksum !== step.script.checksum) {
+        throw new FlybackError('plan-outdated', `The script of version ${step.version} is not the one that was planned.`, { hint: 'Plan again.' });
+      }
+      return { step, script };
+    });
+    this.#results = request.plan.steps.map((step) => ({
+      version: step.version,
+      outcome: 'not-run',
+      durationMs: 0,
+      statements: [],
+      verifications: [],
+      notices: [],
+    }));
+    this.#remaining = request.entries;
+    this.#retriesLeft = request.settings.lockRetries;
+  }
+
+  async execute(): Promise<RunResult> {
+    const single = this.#request.mode === 'dry-run' || this.#request.plan.transaction === 'single';
+    let failure: FlybackError | undefined;
+    try {
+      await (single ? this.#runTogether() : this.#runOneByOne());
+    } catch (error) {
+      if (!(error instanceof FlybackError)) throw error;
+      failure = error;
+    } finally {
+      await this.#letGo();
+    }
+    return {
+      run: this.#request.runId,
+      outcome: this.#outcome(failure),
+      steps: this.#results,
+      failure,
+      recordHash: this.#recordHash,
+      warnings: this.#warnings,
+    };
+  }
+
+  #outcome(failure: FlybackError | undefined): RunResult['outcome'] {
+    if (failure === undefined) return this.#request.mode === 'dry-run' ? 'dry-run' : 'committed';
+    if (failure.code === 'commit-unknown') return 'unknown';
+    return failure.code === 'cancelled' ? 'cancelled' : 'failed';
+  }
+
+  /** A transaction for each version; the commit of one leaves together with the next, one round trip a version. */
+  async #runOneByOne(): Promise<void> {
+    const { sql } = this.#request.toolbox.database;
+    let uncommitted: Uncommitted | undefined;
+    for (let index = 0; index < this.#steps.length; ) {
+      const { step, script } = this.#at(index);
+      const started = performance.now();
+      this.#announce(index);
+      if (uncommitted === undefined) await this.#open(index);
+      const opening: readonly StepMessage[] = uncommitted === undefined ? [] : [openingMessage(this.#request, this.#remaining, step.triggers)];
+      const attempt = await runStep(this.#request, step, script, uncommitted?.messages ?? [], opening);
+      if (uncommitted !== undefined) {
+        if (attempt.kind === 'leading-failed') {
+          await this.#commitFailed(uncommitted, attempt.failure.connectionLost ? connectionLostError(attempt.failure) : guardError(attempt.failure, this.#request.plan.history.table), attempt.failure.connectionLost);
+        }
+        this.#committed(uncommitted);
+        uncommitted = undefined;
+      }
+      if (attempt.kind === 'leading-failed') throw new FlybackError('internal', 'A commit failed that was never sent.');
+      if (attempt.kind === 'failed') {
+        await this.#stepFailed(index, attempt.error, attempt.retryable, attempt.work, started);
+        continue;
+      }
+      const entry = this.#entry(index, 'committed', attempt.work, started, undefined);
+      const row = chainEntry(entry, this.#lastHash);
+      this.#note(index, 'not-run', attempt.work, started);
+      uncommitted = {
+        index,
+        messages: [sql.record.append(this.#request.plan.recordTable, row), sql.commit],
+        hash: row.hash,
+        started,
+      };
+      this.#lastHash = row.hash;
+      this.#remaining = this.#remaining.filter((candidate) => candidate.rank !== step.entry.rank);
+      index += 1;
+      if (this.#request.signal?.aborted === true) await this.#abandon(uncommitted.index, attempt.work, started);
+    }
+    if (uncommitted !== undefined) await this.#commitLast(uncommitted);
+  }
+
+  /** One transaction for all steps; a dry run rolls it back at the end. */
+  async #runTogether(): Promise<void> {
+    const { sql } = this.#request.toolbox.database;
+    const isDry = this.#request.mode === 'dry-run';
+    for (;;) {
+      const works: { readonly work: StepWork; readonly started: number }[] = [];
+      this.#remaining = this.#request.entries;
+      await this.#open(0);
+      let leading: readonly string[] = [];
+      let isRetried = false;
+      for (let index = 0; index < this.#steps.length; index += 1) {
+        const { step, script } = this.#at(index);
+        const started = performance.now();
+        this.#announce(index);
+        const attempt = await runStep(this.#request, step, script, leading, []);
+        if (attempt.kind !== 'done') {
+          const error = attempt.kind === 'failed' ? attempt.error : guardError(attempt.failure, this.#request.plan.history.table);
+          for (let earlier = 0; earlier < index; earlier += 1) this.#mark(earlier, 'rolled-back');
+          const work = attempt.kind === 'failed' ? attempt.work : { statements: [], verifications: [], notices: [] };
+          await this.#stepFailed(index, error, attempt.kind === 'failed' && attempt.retryable, work, started);
+          isRetried = true;
+          break;
+        }
+        works.push({ work: attempt.work, started });
+        this.#note(index, 'not-run', attempt.work, started);
+        if (isDry) {
+          leading = [];
+        } else {
+          const row = chainEntry(this.#entry(index, 'committed', attempt.work, started, undefined), this.#lastHash);
+          this.#lastHash = row.hash;
+          leading = [sql.record.append(this.#request.plan.recordTable, row)];
+        }
+        if (this.#request.signal?.aborted === true) {
+          for (let earlier = 0; earlier <= index; earlier += 1) this.#mark(earlier, 'rolled-back');
+          await this.#abandon(index, attempt.work, started);
+        }
+      }
+      if (isRetried) continue;
+      if (isDry) {
+        await this.#request.session.query(sql.rollback);
+        for (const index of this.#steps.keys()) this.#mark(index, 'passed');
+        await this.#record(works.map(({ work, started }, index) => this.#entry(index, 'dry-run', work, started, undefined)));
+        return;
+      }
+      await this.#commitLast({ index: this.#steps.length - 1, messages: [...leading, sql.commit], hash: this.#lastHash, started: works.at(-1)?.started ?? 0 });
+      return;
+    }
+  }
+
+  #at(index: number): { readonly step: PlanStep; readonly script: RollbackScript } {
+    const item = this.#steps[index];
+    if (item === undefined) throw new FlybackError('internal', `The plan has no step ${index + 1}.`);
+    return item;
+  }
+
+  async #open(index: number): Promise<void> {
+    for (;;) {
+      try {
+        throwIfCancelled(this.#request.signal);
+        const opened = await openTransaction(this.#request, this.#remaining, this.#at(index).step.triggers);
+        this.#lastHash = opened.lastHash;
+        await this.#keepLock();
+        return;
+      } catch (error) {
+        if (error instanceof FlybackError && error.serverCode === '55P03' && (await this.#mayRetry(index, error.message))) continue;
+        const known = error instanceof FlybackError ? error : new FlybackError('internal', String(error), { cause: error });
+        const final = this.#request.signal?.aborted === true && known.serverCode === '57014' ? cancelledError() : known;
+        await this.#recordFailure(index, final, { statements: [], verifications: [], notices: [] }, performance.now());
+        throw final;
+      }
+    }
+  }
+
+  /** Between two transactions of one run nobody else may migrate. Not through a pooler: the lock would outlive us there. */
+  async #keepLock(): Promise<void> {
+    const { toolbox, plan, session, mode } = this.#request;
+    if (this.#keepsLock || mode === 'dry-run' || plan.transaction === 'single' || plan.steps.length < 2 || session.facts.proxied) return;
+    await session.query(toolbox.database.sql.keepToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table)));
+    this.#keepsLock = true;
+  }
+
+  async #letGo(): Promise<void> {
+    if (!this.#keepsLock) return;
+    const { toolbox, plan, session } = this.#request;
+    // A broken connection has let go already.
+    await session.query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table))).catch(() => undefined);
+    this.#keepsLock = false;
+  }
+
+  async #commitLast(last: Uncommitted): Promise<void> {
+    const sent = await this.#request.session.pipeline(last.messages);
+    if (sent.failure !== undefined) {
+      const { error } = sent.failure;
+      await this.#commitFailed(last, error.connectionLost ? connectionLostError(error) : guardError(error, this.#request.plan.history.table), error.connectionLost);
+    }
+    this.#committed(last);
+  }
+
+  #committed(done: Uncommitted): void {
+    this.#recordHash = done.hash;
+    this.#retriesLeft = this.#request.settings.lockRetries;
+    const first = this.#request.plan.transaction === 'single' ? 0 : done.index;
+    for (let index = first; index <= done.index; index += 1) this.#mark(index, 'committed');
+    this.#request.onEvent?.({ kind: 'recorded', hash: done.hash });
+  }
+
+  /** The commit was refused, or the connection broke around it; in the second case the server is asked what it did. */
+  async #commitFailed(last: Uncommitted, error: FlybackError, connectionLost: boolean): Promise<void> {
+    const first = this.#request.plan.transaction === 'single' ? 0 : last.index;
+    if (!connectionLost) {
+      await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
+      for (let index = first; index <= last.index; index += 1) this.#mark(index, index === last.index ? 'failed' : 'rolled-back');
+      const final = this.#request.signal?.aborted === true ? cancelledError() : error;
+      await this.#recordFailure(last.index, final, { statements: [], verifications: [], notices: [] }, last.started);
+      throw final;
+    }
+    const found = await this.#wasCommitted(last.hash);
+    if (found === true) {
+      this.#committed(last);
+      if (last.index === this.#steps.length - 1) {
+        this.#warnings.push('The connection broke during the last commit; the server confirms that it was committed.');
+        return;
+      }
+      throw error;
+    }
+    for (let index = first; index <= last.index; index += 1) this.#mark(index, found === false ? (index === last.index ? 'failed' : 'rolled-back') : 'unknown');
+    if (found === false) {
+      await this.#recordFailure(last.index, error, { statements: [], verifications: [], notices: [] }, last.started);
+      throw error;
+    }
+    throw new FlybackError('commit-unknown', `The connection broke while version ${this.#at(last.index).step.version} was being committed, and the server cannot be reached to ask what it did.`, {
+      hint: 'When the server is back, flyback status tells whether the version is still applied; either it happened completely or not at all.',
+      cause: error,
+    });
+  }
+
+  async #wasCommitted(hash: string): Promise<boolean | undefined> {
+    return this.#elsewhere(async (session) => {
+      const { toolbox, plan } = this.#request;
+      const [described] = await session.query(toolbox.database.sql.record.describe(plan.recordTable));
+      if (described?.rows[0]?.[0] === null) return false;
+      // Waits for the broken session's transaction, if the server has not noticed yet that its client is gone.
+      const answers = await session.query(`BEGIN;${toolbox.database.sql.record.lock(plan.recordTable)};${toolbox.database.sql.record.find(plan.recordTable, hash)};ROLLBACK`);
+      return (answers[2]?.rows.length ?? 0) > 0;
+    });
+  }
+
+  async #elsewhere<T>(work: (session: Session) => Promise<T>): Promise<T | undefined> {
+    const { reconnect } = this.#request;
+    if (reconnect === undefined) return undefined;
+    try {
+      const session = await reconnect();
+      try {
+        return await work(session);
+      } finally {
+        await session.close();
+      }
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #stepFailed(index: number, error: FlybackError, retryable: boolean, work: StepWork, started: number): Promise<void> {
+    if (error.code !== 'connection-lost') {
+      await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
+    }
+    if (retryable && (await this.#mayRetry(index, error.message))) return;
+    this.#note(index, 'failed', work, started);
+    this.#mark(index, 'failed');
+    const final = this.#request.signal?.aborted === true && error.code !== 'cancelled' ? cancelledError() : error;
+    await this.#recordFailure(index, final, work, started);
+    throw final;
+  }
+
+  /** The user cancelled after the work of a step and before its commit. */
+  async #abandon(index: number, work: StepWork, started: number): Promise<void> {
+    await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
+    const error = cancelledError();
+    this.#mark(index, 'rolled-back');
+    await this.#recordFailure(index, error, work, started);
+    throw error;
+  }
+
+  async #mayRetry(index: number, message: string): Promise<boolean> {
+    if (this.#retriesLeft <= 0 || this.#request.signal?.aborted === true) return false;
+    this.#retriesLeft -= 1;
+    const pauseMs = this.#request.settings.lockRetryPauseMs;
+    this.#request.onEvent?.({
+      kind: 'lock-timeout',
+      version: this.#at(index).step.version,
+      attempt: this.#request.settings.lockRetries - this.#retriesLeft,
+      pauseMs,
+      message,
+    });
+    await pause(pauseMs, this.#request.signal);
+    return true;
+  }
+
+  async #recordFailure(index: number, error: FlybackError, work: StepWork, started: number): Promise<void> {
+    await this.#record([this.#entry(index, error.code === 'cancelled' ? 'cancelled' : 'failed', work, started, error)]);
+  }
+
+  /** Entries of runs that changed nothing; that they cannot be written is a warning, never a second failure. */
+  async #record(entries: readonly RecordEntry[]): Promise<void> {
+    const { session, toolbox, plan } = this.#request;
+    const write = (on: Session): Promise<readonly string[]> => appendEntries(on, toolbox.database, plan.recordTable, entries);
+    let hashes: readonly string[] | undefined;
+    let why = '';
+    try {
+      hashes = await write(session);
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
+      hashes = await this.#elsewhere(write);
+    }
+    const hash = hashes?.at(-1);
+    if (hash === undefined) {
+      this.#warnings.push(`This run could not be written to the record: ${why}`);
+      return;
+    }
+    this.#recordHash = hash;
+    this.#request.onEvent?.({ kind: 'recorded', hash });
+  }
+
+  #announce(index: number): void {
+    this.#request.onEvent?.({ kind: 'step-started', version: this.#at(index).step.version, number: index + 1, of: this.#steps.length });
+  }
+
+  #note(index: number, outcome: StepOutcome, work: StepWork, started: number): void {
+    this.#results[index] = {
+      version: this.#at(index).step.version,
+      outcome,
+      durationMs: performance.now() - started,
+      statements: work.statements,
+      verifications: work.verifications,
+      notices: work.notices,
+    };
+  }
+
+  #mark(index: number, outcome: StepOutcome): void {
+    const result = this.#results[index];
+    if (result === undefined || result.outcome === outcome) return;
+    this.#results[index] = { ...result, outcome };
+    this.#request.onEvent?.({ kind: 'step-finished', version: result.version, outcome, durationMs: result.durationMs });
+  }
+
+  #entry(index: number, outcome: RecordOutcome, work: StepWork, started: number, error: FlybackError | undefined): RecordEntry {
+    const { plan, session, who, reason, redact, now } = this.#request;
+    const { step } = this.#at(index);
+    const finishedAt = now();
+    return {
+      format: 1,
+      flyback: this.#request.flybackVersion,
+      run: this.#request.runId,
+      step: { number: index + 1, of: this.#steps.length },
+      outcome,
+      tool: plan.tool,
+      version: step.version,
+      description: step.description,
+      script: { file: step.script.file, source: step.script.source, checksum: step.script.checksum },
+      historyRow: step.entry,
+      planHash: plan.hash,
+      triggers: step.triggers,
+      transaction: plan.transaction,
+      reason: reason === undefined ? null : redact(reason),
+      approval: step.approval ?? null,
+      who: { databaseUser: session.facts.user, ...who },
+      database: { name: session.facts.databaseName, serverVersion: session.facts.version },
+      startedAt: new Date(finishedAt.getTime() - (performance.now() - started)).toISOString(),
+      finishedAt: finishedAt.toISOString(),
+      statements: work.statements,
+      verifications: work.verifications,
+      error: error === undefined ? null : { code: error.code, message: redact(error.message) },
+    };
+  }
+}
+

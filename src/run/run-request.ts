@@ -1,0 +1,42 @@
+import type { Session, StepSettings } from '../adapter/database.js';
+import type { Toolbox } from '../adapter/toolbox.js';
+import type { RunSettings } from '../config/config.js';
+import type { HistoryEntry } from '../history/history.js';
+import type { Plan } from '../plan/plan.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
+import type { RunEvent } from './run-result.js';
+
+/** Everything a run needs; nothing is read from the environment. */
+export interface RunRequest {
+  readonly plan: Plan;
+  /** The scripts of the plan's steps, in the order of the steps; their checksums must equal the plan's. */
+  readonly scripts: readonly RollbackScript[];
+  /** Every history row as it was when the plan was made, by rank. */
+  readonly entries: readonly HistoryEntry[];
+  readonly session: Session;
+  readonly toolbox: Toolbox;
+  readonly settings: RunSettings;
+  readonly scriptSchema: string;
+  /** `dry-run` runs all steps in one transaction and rolls it back. */
+  readonly mode: 'for-real' | 'dry-run';
+  readonly reason: string | undefined;
+  readonly who: { readonly systemUser: string; readonly host: string };
+  readonly flybackVersion: string;
+  readonly runId: string;
+  /** Takes secrets out of text before it is recorded. */
+  readonly redact: (text: string) => string;
+  readonly now: () => Date;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
+  /** Opens another session to the same server, to find out or note down what happened when this one broke. */
+  readonly reconnect?: (() => Promise<Session>) | undefined;
+}
+
+export function stepSettings(request: RunRequest, triggers: string): StepSettings {
+  return {
+    lockTimeoutMs: request.settings.lockTimeoutMs,
+    statementTimeoutMs: request.settings.statementTimeoutMs,
+    scriptSchema: request.scriptSchema,
+    replicaMode: triggers === 'replica',
+  };
+}

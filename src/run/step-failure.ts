@@ -1,0 +1,151 @@
+import { guardMarks, type ServerFailure } from '../adapter/database.js';
+import { FlybackError, type SourceLocation } from '../errors/error.js';
+import type { QualifiedName } from '../history/history.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
+import type { Statement } from '../scripts/statement.js';
+
+/** lock_timeout ran out, or a deadlock was resolved against us: trying again later can help. */
+export function isLockTimeout(failure: ServerFailure): boolean {
+  return failure.serverCode === '55P03' || failure.serverCode === '40P01';
+}
+
+/** The server ran out of room for locks (max_locks_per_transaction). */
+export function isLockTableFull(failure: ServerFailure): boolean {
+  return failure.serverCode === '53200' && /shared memory|max_locks_per_transaction/.test(`${failure.message}${failure.hint ?? ''}`);
+}
+
+/** A failure of flyback's own statements around a script. */
+export function guardError(failure: ServerFailure, table: QualifiedName): FlybackError {
+  const name = `${table.schema}.${table.name}`;
+  const marked = (mark: string): boolean => failure.message.includes(`"${mark}"`);
+  if (marked(guardMarks.historyChanged)) {
+    return new FlybackError('history-changed', `Another process changed ${name} between two steps; the run stopped before the next one.`, {
+      hint: 'Look at flyback status, and plan again.',
+    });
+  }
+  if (marked(guardMarks.lockLost)) {
+    return new FlybackError('lock-unavailable', `Another process took the migration tool's lock on ${name} between two steps; the run stopped before the next one.`, {
+      hint: 'Wait until it has finished, look at flyback status, and plan again.',
+    });
+  }
+  if (marked(guardMarks.backendChanged)) {
+    return new FlybackError('connection-lost', 'The connection was moved to another server process in the middle of the run: a pooler in transaction mode stands in between.', {
+      hint: 'Connect to the server directly.',
+    });
+  }
+  if (marked(guardMarks.transactionEnded)) {
+    return new FlybackError('transaction-ended', 'The script ended the transaction it ran in; what it did before that point may have been committed.', {
+      hint: 'Look at flyback status and at the objects of the script; take COMMIT and ROLLBACK out of it.',
+      serverCode: failure.serverCode,
+    });
+  }
+  if (failure.connectionLost) return connectionLostError(failure);
+  if (failure.serverCode === '55P03') {
+    return new FlybackError('lock-unavailable', `Could not lock ${name} in time: other sessions are using it.`, {
+      hint: 'End long-running readers of the history table, or raise run.lockTimeout.',
+      serverCode: failure.serverCode,
+    });
+  }
+  if (failure.serverCode === '42P01') {
+    return new FlybackError('script-failed', `The script removed a table that flyback needs (${failure.message}); everything was rolled back.`, {
+      hint: 'A rollback script must leave the history table and the record of flyback alone.',
+      serverCode: failure.serverCode,
+    });
+  }
+  if (failure.serverCode?.startsWith('23') === true) {
+    return new FlybackError('integrity-violated', `A deferred constraint does not hold after the script: ${failure.message}${failure.detail === undefined ? '' : ` (${failure.detail})`}`, {
+      hint: 'Correct the script so that the data fits the constraints again.',
+      serverCode: failure.serverCode,
+    });
+  }
+  if (failure.serverCode === '42501') {
+    return new FlybackError('privilege-missing', `The role may not do what a rollback needs: ${failure.message}.`, {
+      hint: 'Grant the privilege, or connect as the owner of the objects.',
+      serverCode: failure.serverCode,
+    });
+  }
+  if (isLockTableFull(failure)) return lockTableError(failure);
+  if (failure.serverCode === '57014') return cancelledOrTimedOut(failure);
+  return new FlybackError('script-failed', `The server refused a statement of flyback: ${failure.message}`, {
+    hint: failure.hint ?? 'Everything was rolled back.',
+    serverCode: failure.serverCode,
+  });
+}
+
+function cancelledOrTimedOut(failure: ServerFailure): FlybackError {
+  return new FlybackError('script-failed', `The server cancelled the statement: ${failure.message}.`, {
+    hint: 'If statement_timeout was too short for it, raise run.statementTimeout; everything was rolled back.',
+    serverCode: failure.serverCode,
+  });
+}
+
+export function connectionLostError(failure: ServerFailure): FlybackError {
+  return new FlybackError('connection-lost', `The connection to the server was lost (${failure.message}); the server rolls back what was not committed.`, {
+    hint: 'Check the server, then run flyback status to see where the history stands.',
+    serverCode: failure.serverCode,
+  });
+}
+
+function lockTableError(failure: ServerFailure): FlybackError {
+  return new FlybackError('script-failed', 'The server has no room for more locks in one transaction (max_locks_per_transaction).', {
+    hint: 'Leave out --single-transaction, take back fewer versions at once, or raise max_locks_per_transaction and restart the server.',
+    serverCode: failure.serverCode,
+  });
+}
+
+/** A failure of a statement of the script, with the place in the file. */
+export function scriptError(failure: ServerFailure, script: RollbackScript, statement: Statement): FlybackError {
+  if (failure.connectionLost) return connectionLostError(failure);
+  if (isLockTableFull(failure)) return lockTableError(failure);
+  const location = locate(script, statement, failure.position);
+  const detail = failure.detail === undefined ? '' : ` (${failure.detail})`;
+  const code = failure.serverCode === '42501' ? 'privilege-missing' : isLockTimeout(failure) ? 'lock-unavailable' : 'script-failed';
+  return new FlybackError(code, `Version ${script.version.text} could not be rolled back: ${failure.message}${detail}`, {
+    hint: failure.hint ?? hintFor(failure),
+    location,
+    serverCode: failure.serverCode,
+  });
+}
+
+function hintFor(failure: ServerFailure): string {
+  switch (failure.serverCode) {
+    case '2BP01':
+      return 'Other objects depend on it: drop them first in the script, or add CASCADE after reading what flyback plan says it would sweep.';
+    case '42P01':
+    case '42703':
+    case '42704':
+    case '42883':
+      return 'The object is not there: compare the script with the migration, or use IF EXISTS where absence is fine.';
+    case '42501':
+      return 'Connect as the owner of the object, or grant the privilege.';
+    case '55P03':
+      return 'Another session holds the lock: end it or raise run.lockTimeout, then try again.';
+    case '57014':
+      return 'If statement_timeout was too short, raise run.statementTimeout; everything was rolled back.';
+    case '25001':
+      return 'This statement cannot run inside a transaction; take it out of the script.';
+    default:
+      return 'Everything was rolled back; correct the script and try again.';
+  }
+}
+
+/** Where in the file: the server's position counts code points of the statement that was sent. */
+export function locate(script: RollbackScript, statement: Statement, position: number | undefined): SourceLocation {
+  let offset = statement.offset;
+  if (position !== undefined) {
+    let utf16 = 0;
+    let codePoints = 1;
+    for (const character of statement.text) {
+      if (codePoints >= position) break;
+      codePoints += 1;
+      utf16 += character.length;
+    }
+    offset += utf16;
+  }
+  const before = script.text.slice(0, offset);
+  const lineStart = Math.max(before.lastIndexOf('\n'), before.lastIndexOf('\r')) + 1;
+  const rest = script.text.slice(lineStart);
+  const lineText = /^[^\r\n]*/.exec(rest)?.[0] ?? '';
+  const lines = before.match(/\r\n|\r|\n/g)?.length ?? 0;
+  return { file: script.file, line: lines + 1, column: offset - lineStart + 1, lineText };
+}
