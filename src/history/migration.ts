@@ -18,4 +18,8 @@ export interface Migration {
   readonly checksum: number | null;
   /** Text after decoding, before placeholder replacement; empty when not SQL. */
   readonly sql: string;
+  /** What the file's own configuration says about a transaction around it; absent: the project's setting holds. */
+  readonly executeInTransaction?: boolean | undefined;
+  /** What the file's own configuration says about placeholders in it; absent: the project's setting holds. */
+  readonly placeholderReplacement?: boolean | undefined;
 }

@@ -1,0 +1,28 @@
+import type { HistoryAdapter } from '../../../src/adapter/history.js';
+import { checkMigrations } from './check-migrations.js';
+import { forecast } from './forecast.js';
+import { interpret } from './interpret.js';
+import { toolLock } from './lock.js';
+import { loadMigrations } from './migrations.js';
+import { replacePlaceholders } from './placeholders.js';
+import { checkTable, describeTable, parseRows, readRows, removeRow, scriptSchema, tableName } from './table.js';
+import { flywayVersions } from './versions.js';
+
+/** Flyway's schema history table, files and lock, by the rules of 13.0.0, which hold for 7.15 and newer. */
+export const flywayHistory: HistoryAdapter = {
+  tool: 'flyway',
+  versions: flywayVersions,
+  loadMigrations,
+  tableName,
+  describeTable,
+  checkTable,
+  readRows,
+  parseRows,
+  interpret,
+  toolLock,
+  removeRow,
+  scriptSchema,
+  replacePlaceholders,
+  forecast,
+  checkMigrations,
+};
