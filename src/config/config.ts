@@ -1,3 +1,4 @@
+import type { Finding } from '../errors/finding.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
 
 /** A value that must never be printed. Serialises and inspects as "***". */
@@ -79,6 +80,8 @@ export interface FlywaySettings {
   readonly placeholderReplacement: boolean;
   readonly placeholderPrefix: string;
   readonly placeholderSuffix: string;
+  /** Stands between "flyway" and the name of a built-in placeholder; undefined means ":". */
+  readonly placeholderSeparator?: string | undefined;
   readonly outOfOrder: boolean;
   readonly validateOnMigrate: boolean;
   readonly ignoreMigrationPatterns: readonly string[];
@@ -130,4 +133,6 @@ export interface Config {
   readonly secrets: readonly Secret[];
   /** Configuration key → where its value came from ("flyway.toml", "FLYWAY_URL", "--url", "default"). */
   readonly sources: Readonly<Record<string, string>>;
+  /** What was noticed while reading and does not stop anything: warnings and infos. */
+  readonly findings: readonly Finding[];
 }
