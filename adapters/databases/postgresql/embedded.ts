@@ -216,9 +216,9 @@ async function launch(
   child.unref();
   const processId = child.pid ?? 0;
   const dismissGuard = processId === 0 ? () => undefined : startGuard(runFolder, processId);
+  // Where there is no guard, at least an orderly exit takes the server along; the next start sweeps its folder.
   const endAtExit = (): void => {
-    // On exit there is no time for more than this; the guard removes the folder.
-    child.kill('SIGQUIT');
+    if (process.platform === 'win32') child.kill('SIGKILL');
   };
   process.once('exit', endAtExit);
   let stopping: Promise<void> | undefined;
@@ -248,7 +248,7 @@ async function launch(
     user: superUser,
     databaseName: 'postgres',
     url: useSocket
-      ? `postgresql://${superUser}@/postgres?host=${encodeURIComponent(host)}`
+      ? `postgresql://${superUser}@/postgres?host=${encodeURIComponent(host)}&port=${port}`
       : `postgresql://${superUser}@${host}:${String(port)}/postgres`,
     dataFolder,
     processId,
