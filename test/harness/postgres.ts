@@ -3,8 +3,6 @@ import pg from 'pg';
 import { describe, inject } from 'vitest';
 import type { TestServer } from './servers.js';
 
-export { startPostgres, type StartedServer, type TestServer } from './servers.js';
-
 /** A database of one test file's own. */
 export interface TestDatabase {
   readonly name: string;
