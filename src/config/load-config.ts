@@ -232,9 +232,9 @@ function unknownKey(key: string, known: readonly string[], tables: ReadonlySet<s
 
 /** Variables that begin like flyback's own and are not: most likely a slip. */
 function checkVariables(environment: Readonly<Record<string, string | undefined>>, findings: Finding[]): void {
-  const known = [...Object.values(options).map(({ variable }) => variable), passwordVariable];
+  const known: readonly string[] = [...Object.values(options).map(({ variable }) => variable), passwordVariable];
   for (const name of Object.keys(environment)) {
-    if (!name.startsWith('FLYBACK_') || known.includes(name as never)) continue;
+    if (!name.startsWith('FLYBACK_') || known.includes(name)) continue;
     const meant = findNearest(name, known);
     findings.push({
       code: 'config-variable-unknown',
@@ -328,12 +328,9 @@ class OptionReader {
     if (kind === 'codes' && Array.isArray(written) && written.every((item) => typeof item === 'string')) {
       return { value: written.join(','), source, origin: 'file' };
     }
-    if (
-      kind === 'count'
-        ? typeof written === 'number'
-        : kind !== 'codes' && typeof written === 'string' && written.trim() !== ''
-    ) {
-      return { value: String(written), source, origin: 'file' };
+    if (kind === 'count' && typeof written === 'number') return { value: String(written), source, origin: 'file' };
+    if (kind !== 'count' && kind !== 'codes' && typeof written === 'string' && written.trim() !== '') {
+      return { value: written, source, origin: 'file' };
     }
     const expected = {
       codes: 'a list of texts in brackets',

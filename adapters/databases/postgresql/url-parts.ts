@@ -93,8 +93,12 @@ export function splitPostgresUrl(url: string): UrlParts | UrlProblem {
   const slash = before.indexOf('/');
   const authority = slash === -1 ? before : before.slice(0, slash);
   const at = authority.lastIndexOf('@');
-  if (at === -1 && before.includes('@')) {
-    return { problem: 'an "@" stands after the first "/"', hint: encodeHint };
+  // An unencoded "/" or "?" in a password would put the rest of it, with the "@", into the database or a parameter name.
+  if (
+    before.includes('@', authority.length) ||
+    query.split('&').some((token) => token.split('=', 1)[0]?.includes('@'))
+  ) {
+    return { problem: 'an "@" stands after the first "/" or "?"', hint: encodeHint };
   }
   const userInfo = at === -1 ? '' : authority.slice(0, at);
   const colon = userInfo.indexOf(':');
