@@ -29,6 +29,9 @@ export interface TakenOver {
   readonly text: string;
   /** One sentence: what flyback does instead. */
   readonly instead: string;
+  /** Of a history-delete: the version text that it names, or the rank, where it names one. */
+  readonly versionText?: string | undefined;
+  readonly rank?: number | undefined;
 }
 
 /** A rollback script, read and understood, nothing run. */

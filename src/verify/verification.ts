@@ -2,11 +2,12 @@ import type { Statement } from '../scripts/statement.js';
 
 /**
  * What a verification query must return.
- * - value: exactly one row with one column, whose text equals `value`
+ * - value: exactly one row, whose last column's text equals `value` (columns before it only name it, as in
+ *   SELECT name, setting FROM pg_settings WHERE …)
  * - no-rows: nothing
  * - row-count: exactly `count` rows
  * - table: exactly these rows, in this order when the query orders them, as text, NULL as null
- * - comparison: one row, one column, compared numerically (or as text for = and <>) with `operand`
+ * - comparison: exactly one row, its last column compared numerically (or as text for = and <>) with `operand`
  * - every: at least one row, and the named column of every row equals `value` (seed 001: "All delete_rule should be 'NO ACTION'")
  */
 export type Expectation =
@@ -17,6 +18,8 @@ export type Expectation =
       readonly kind: 'table';
       readonly columns?: readonly string[] | undefined;
       readonly rows: readonly (readonly (string | null)[])[];
+      /** True when the query orders its rows: then their order counts. */
+      readonly ordered?: boolean | undefined;
     }
   | { readonly kind: 'comparison'; readonly operator: '=' | '<>' | '<' | '<=' | '>' | '>='; readonly operand: string }
   | { readonly kind: 'every'; readonly column: string; readonly value: string };
