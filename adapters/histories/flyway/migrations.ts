@@ -128,7 +128,7 @@ function checksumFor(
     return checksumOf(replaced.text);
   }
   const { placeholder, name: placeholderName } = replaced.unresolved;
-  if (!isBuiltInPlaceholder(placeholderName)) {
+  if (!isBuiltInPlaceholder(placeholderName, settings)) {
     findings.push({
       code: 'placeholder-unknown',
       severity: 'error',

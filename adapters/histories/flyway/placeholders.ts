@@ -3,7 +3,7 @@ import type { FlywaySettings } from '../../../src/config/config.js';
 import type { PlaceholderContext } from '../../../src/adapter/history.js';
 import { FlybackError, type SourceLocation } from '../../../src/errors/error.js';
 
-/** Flyway's own placeholders; flyway.placeholderSeparator stands at its default, ":". */
+/** Flyway's own placeholders, each written after "flyway" and the placeholder separator. */
 const builtIns = [
   'defaultSchema',
   'user',
@@ -72,8 +72,12 @@ export function offlinePlaceholderValues(settings: FlywaySettings, fileName: str
 }
 
 /** True for a placeholder of Flyway itself, whose value only a connection can tell. */
-export function isBuiltInPlaceholder(name: string): boolean {
-  return builtIns.some((builtIn) => `flyway:${builtIn}`.toLowerCase() === name.toLowerCase());
+export function isBuiltInPlaceholder(name: string, settings: Pick<FlywaySettings, 'placeholderSeparator'>): boolean {
+  return builtIns.some((builtIn) => builtInName(builtIn, settings) === name.toLowerCase());
+}
+
+function builtInName(builtIn: BuiltIn, { placeholderSeparator }: Pick<FlywaySettings, 'placeholderSeparator'>): string {
+  return `flyway${placeholderSeparator ?? ':'}${builtIn}`.toLowerCase();
 }
 
 function placeholderValues(
@@ -87,7 +91,7 @@ function placeholderValues(
   for (const builtIn of builtIns) {
     const value = ownValues[builtIn];
     if (value !== undefined) {
-      values.set(`flyway:${builtIn}`.toLowerCase(), value);
+      values.set(builtInName(builtIn, settings), value);
     }
   }
   return values;
@@ -164,5 +168,5 @@ function locate(text: string, file: string, offset: number): SourceLocation {
   const before = text.slice(0, offset).split(/\r\n|\r|\n/);
   const start = offset - (before.at(-1) ?? '').length;
   const lineText = text.slice(start).split(/\r\n|\r|\n/, 1)[0] ?? '';
-  return { file, line: before.length, column: [...(before.at(-1) ?? '')].length + 1, lineText };
+  return { file, line: before.length, column: Array.from(before.at(-1) ?? '').length + 1, lineText };
 }

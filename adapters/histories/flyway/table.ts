@@ -47,7 +47,7 @@ export function scriptSchema(_settings: FlywaySettings, table: QualifiedName): s
  * in other case, Flyway's usual names), so that a miss can say where to look. Columns: schema, table, kind, column, type.
  */
 export function describeTable(database: DatabaseAdapter, table: QualifiedName): string {
-  const { quoteLiteral } = database.dialect;
+  const quoteLiteral = (text: string): string => database.dialect.quoteLiteral(text);
   const names = [...new Set([table.name, ...usualTableNames])].map((name) => `lower(${quoteLiteral(name)})`);
   return `SELECT n.nspname, c.relname, c.relkind, a.attname, format_type(a.atttypid, NULL)
 FROM pg_catalog.pg_class c
@@ -132,7 +132,7 @@ export function parseRows(result: QueryResult): readonly HistoryEntry[] {
  * rank that Flyway reused for another migration matches nothing. Returns the deleted row in the columns of readRows.
  */
 export function removeRow(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): string {
-  const { quoteLiteral } = database.dialect;
+  const quoteLiteral = (text: string): string => database.dialect.quoteLiteral(text);
   const orNull = (text: string | null): string => (text === null ? 'NULL' : quoteLiteral(text));
   const guards = [
     `installed_rank = ${wholeNumber(entry.rank)}`,

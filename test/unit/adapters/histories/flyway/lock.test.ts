@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { postgresql } from '../../../../../adapters/databases/postgresql/index.js';
+import { javaHashCode, toolLock } from '../../../../../adapters/histories/flyway/lock.js';
+
+describe("Flyway's advisory lock", () => {
+  it.each([
+    ['"public"."flyway_schema_history"', 2125624436],
+    ['"app"."flyway_schema_history"', -271308480],
+    ['', 0],
+  ])('hashes %s like Java', (text, expected) => {
+    expect(javaHashCode(text)).toBe(expected);
+  });
+
+  it.each([
+    ['public', '77433833903597'],
+    ['app', '77431436970681'],
+  ])('has the key that Flyway uses for the schema %s', (schema, key) => {
+    expect(toolLock(postgresql, { schema, name: 'flyway_schema_history' })).toEqual({ kind: 'advisory', key });
+  });
+
+  it('doubles quotes inside names, and tells names apart by case', () => {
+    const key = (schema: string): string => toolLock(postgresql, { schema, name: 't' }).key;
+    expect(key('a"b')).toBe(String(77431708279161n + BigInt(javaHashCode('"a""b"."t"'))));
+    expect(key('App')).not.toBe(key('app'));
+  });
+});
