@@ -109,6 +109,10 @@ function parseBareName(
     return { kind: 'misnamed', reason: 'it begins with no known prefix', rollbackVersion: undefined };
   }
   const rest = bareName.slice(known.prefix.length);
+  if (rest === '' && known.meaning === 'repeatable') {
+    // Flyway lists files by prefix and suffix, with at least one character between them.
+    return { kind: 'other' };
+  }
   const separatorAt = rest.indexOf(rules.sqlMigrationSeparator);
   const versionText = separatorAt < 0 ? rest : rest.slice(0, separatorAt);
   const description =

@@ -47,6 +47,7 @@ describe('the name of a file in a location', () => {
     ['V-5__x.sql', 'misnamed'],
     ['V1__x.sql.conf', 'other'],
     ['V1__x.txt', 'other'],
+    ['R.sql', 'other'],
     ['README', 'other'],
     ['V1__x.sql.bak', 'other'],
   ])('%s is %s', (fileName, expected) => {
