@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -49,6 +50,8 @@ async function run(program: string, programArguments: readonly string[]): Promis
   try {
     await promisify(execFile)(program, [...programArguments], {
       cwd: sourceFolder,
+      // Java looks the home folder up in the list of accounts; everything else here goes by HOME.
+      env: { ...process.env, MAVEN_OPTS: `${process.env['MAVEN_OPTS'] ?? ''} -Duser.home=${os.homedir()}` },
       shell: process.platform === 'win32',
     });
     return undefined;

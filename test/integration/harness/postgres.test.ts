@@ -16,11 +16,13 @@ forEachMajor((server) => {
     expect(elsewhere).toEqual([{ found: null }]);
     const open = runOn(database.url, 'SELECT pg_sleep(60)').catch((error: unknown) => error);
     await expect
-      .poll(() =>
-        runOn(
-          server.url,
-          `SELECT 1 AS busy FROM pg_stat_activity WHERE datname = '${database.name}' AND state = 'active'`,
-        ),
+      .poll(
+        () =>
+          runOn(
+            server.url,
+            `SELECT 1 AS busy FROM pg_stat_activity WHERE datname = '${database.name}' AND state = 'active'`,
+          ),
+        { timeout: 10_000 },
       )
       .toHaveLength(1);
     await database.drop();
