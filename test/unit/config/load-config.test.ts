@@ -153,7 +153,7 @@ describe('precedence', () => {
         await load({}, { [variable]: inVariable }),
         await load({ [name]: inFlag }, { [variable]: inVariable }),
       ];
-      expect(configs.map(valueOf)).toEqual(expected);
+      expect(configs.map((config) => valueOf(config))).toEqual(expected);
       expect(configs.map((config) => config.sources[key])).toEqual([`flyback.toml ${key}`, variable, flag]);
     },
   );

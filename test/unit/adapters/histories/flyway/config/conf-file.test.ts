@@ -40,6 +40,7 @@ describe('flyway.conf', () => {
       'flyway.p': 'a==bflyway.x == 3',
       k: '\\u0041',
     });
+    expect(parse('flyway.p=a\\\nflyway.x != 3')).toEqual({ 'flyway.p': 'aflyway.x != 3' });
   });
 
   it('takes an odd password as it stands, apart from blanks at its end', () => {
