@@ -55,6 +55,8 @@ export interface ObjectRef {
   readonly name: string;
   /** For columns and constraints: the table they belong to is `name`, and this is their own name. */
   readonly member?: string | undefined;
+  /** For routines: the argument types as SQL writes them ("integer, text"); undefined when the statement leaves them out. */
+  readonly signature?: string | undefined;
 }
 
 /** A lock that a statement takes until its transaction ends, in the server's own words ("ACCESS EXCLUSIVE"). */

@@ -1,0 +1,16 @@
+-- flyback: stub   Remove this line when the script is finished; until then it never runs and never passes an audit.
+{{checksum}}
+--
+-- Rollback of version {{version}}: {{description}}
+-- Migration:  {{migration}}
+-- History:    version '{{historyVersion}}' (flyback removes the row itself; no DELETE is needed here)
+-- Author:     <name>
+-- Reason:     <when and why somebody would run this>
+--
+-- Risk:       {{risk}}
+-- Action:     {{action}}
+-- Data loss:  {{dataLoss}}
+-- Changes:    {{changes}}
+--
+-- Below, for each statement of the migration, the last one first, what would take it back. Uncomment what is right
+-- ("-- DROP …" becomes "DROP …"), write what only you can know, delete the rest.

@@ -1,0 +1,1 @@
+-- Nothing in {{migration}} could be turned into a suggestion: write here what takes it back.

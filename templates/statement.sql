@@ -1,0 +1,2 @@
+-- Line {{line}}: {{statement}}
+-- {{hint}}

@@ -1,0 +1,4 @@
+-- -- flyback: verify {{name}}
+-- SELECT count(*) FROM information_schema.columns
+--  WHERE table_schema = {{schema}} AND table_name = {{table}} AND column_name = {{column}};
+-- -- expect: {{count}}

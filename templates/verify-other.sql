@@ -1,0 +1,3 @@
+-- -- flyback: verify version {{version}} is taken back
+-- SELECT count(*) FROM some_table WHERE some_condition;
+-- -- expect: 0

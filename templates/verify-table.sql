@@ -1,0 +1,3 @@
+-- -- flyback: verify {{name}}
+-- SELECT count(*) FROM information_schema.tables WHERE table_schema = {{schema}} AND table_name = {{table}};
+-- -- expect: {{count}}
