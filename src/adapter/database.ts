@@ -210,6 +210,10 @@ export const guardMarks = {
  */
 export interface DatabaseSql {
   qualified(name: QualifiedName): string;
+  /** Makes unqualified names mean for the whole session what they will mean in the scripts. */
+  useScriptPath(session: ServerFacts, scriptSchema: string): string;
+  /** Opens a transaction that cannot write, with the scripts' search_path. */
+  beginReadOnly(session: ServerFacts, scriptSchema: string): string;
   /** Opens the transaction of a step and applies its settings (timeouts, role, search_path). */
   beginStep(session: ServerFacts, settings: StepSettings): string;
   /** One row, one column: 't' when the migration tool's lock was got. Held until the transaction ends. */

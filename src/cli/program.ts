@@ -1,8 +1,205 @@
-import { FlybackError } from '../errors/error.js';
+import { Command, CommanderError, Option } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { options, type OptionName } from '../config/options.js';
+import { exitCodes, FlybackError } from '../errors/error.js';
+import { openOptions, out, type CommandContext } from './command.js';
+import { errorJson, errorText } from './output/error-text.js';
+
+const optionTexts: Readonly<Record<OptionName, string>> = {
+  tool: 'migration tool of the project (flyway)',
+  rollbacks: 'folder with the R<version>__*.sql scripts (default: rollbacks)',
+  templates: 'folder with your own stub templates',
+  passwordEnv: 'name of the variable that holds the password',
+  recordSchema: 'schema of the record table (default: that of the history)',
+  recordTable: 'name of the record table (default: flyback_record)',
+  lockTimeout: 'longest wait for one lock (default: 5s; 0: no limit)',
+  statementTimeout: "longest run of one statement (default: the role's own)",
+  lockRetries: 'how often a step is tried again after a lock timeout (default: 3)',
+  lockRetryPause: 'pause before such a try (default: 2s)',
+  toolLockWait: "longest wait for the migration tool's own lock (default: 50s)",
+  triggers: 'replica, disable or keep (default: replica where the role may, else disable)',
+  maxRisk: 'highest risk that passes an audit without approval',
+  ignore: 'finding codes that an audit only mentions, comma separated',
+  url: 'database URL, jdbc:postgresql://… or postgresql://…',
+  user: 'database user',
+  environment: "the migration tool's environment (flyway.toml)",
+  schemas: "the migration tool's schemas",
+  defaultSchema: 'schema of the history table',
+  table: 'name of the history table',
+  locations: 'where the migrations are',
+  configFiles: 'more configuration files of the migration tool',
+  workingDirectory: "the migration tool's working directory",
+};
+
+const description = `Takes a database back when its migration history only goes forward.
+
+Exit codes: 0 done; 1 findings, a refused plan or a failed verification, nothing changed; 2 usage or
+configuration; 3 a run failed and was rolled back; 4 the outcome of a commit is unknown.`;
 
 /** Runs one command line; resolves to the exit code. Never throws. */
 export async function runProgram(commandLine: readonly string[]): Promise<number> {
-  const error = new FlybackError('usage-invalid', `No command ${JSON.stringify(commandLine[0] ?? '')} yet.`);
-  process.stderr.write(`${error.message}\n`);
-  return Promise.resolve(error.exitCode);
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    process.stderr.write('\nstopping: cancelling the statement and rolling back …\n');
+    stop.abort();
+  };
+  process.once('SIGINT', onSignal);
+  process.once('SIGTERM', onSignal);
+  const isJson = commandLine.includes('--json');
+  let exitCode: number = exitCodes.done;
+  const run = async (work: () => Promise<number>): Promise<void> => {
+    exitCode = await work();
+  };
+  try {
+    await createProgram(stop.signal, run).parseAsync([...commandLine], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    const known = error instanceof FlybackError ? error : await internalError(error);
+    if (isJson) out(JSON.stringify(errorJson(known), null, 2));
+    process.stderr.write(`${errorText(known, process.stderr)}\n`);
+    return known.exitCode;
+  } finally {
+    process.removeListener('SIGINT', onSignal);
+    process.removeListener('SIGTERM', onSignal);
+  }
+}
+
+/** A fault of flyback itself: no stack trace on the screen, but a way to get one. */
+async function internalError(error: unknown): Promise<FlybackError> {
+  const { redact } = await import('../config/redact.js');
+  if (process.env['FLYBACK_DEBUG'] !== undefined && error instanceof Error) {
+    process.stderr.write(`${redact(error.stack ?? '', [])}\n`);
+  }
+  const message = redact(error instanceof Error ? error.message : String(error), []);
+  return new FlybackError('internal', `flyback itself failed: ${message}`, {
+    hint: 'Set FLYBACK_DEBUG=1 for the stack trace, and report it. An open transaction was rolled back by the server.',
+  });
+}
+
+type Run = (work: () => Promise<number>) => Promise<void>;
+
+function createProgram(signal: AbortSignal, run: Run): Command {
+  const program = new Command('flyback')
+    .description(description)
+    .version(packageJson.version, '-V, --version')
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(flyback --help lists commands and options)')
+    .option('--project <folder>', 'folder of the project (default: the current one)')
+    .option('--json', 'print data as JSON');
+  for (const name of Object.keys(options) as OptionName[]) {
+    const { flag, variable } = options[name];
+    program.addOption(new Option(`${flag} <value>`, `${optionTexts[name]} [${variable}]`));
+  }
+  const context = (command: Command): CommandContext => {
+    const all = command.optsWithGlobals();
+    return { open: openOptions(all), json: all['json'] === true, signal };
+  };
+  const withTarget = (command: Command): Command =>
+    command
+      .addOption(
+        new Option('--steps <number>', 'take back the newest N versions (default: 1)').conflicts(['to', 'all', 'only']),
+      )
+      .addOption(
+        new Option('--to <version>', 'take back everything above VERSION, which stays applied').conflicts([
+          'all',
+          'only',
+        ]),
+      )
+      .addOption(
+        new Option('--only <version>', 'take back this version alone, also from the middle').conflicts(['all']),
+      )
+      .option('--all', 'take back everything above the baseline')
+      .option('--single-transaction', 'one transaction for all versions instead of one for each');
+
+  program
+    .command('init')
+    .description('find the migration tool and write a minimal flyback.toml and the rollbacks folder')
+    .action(async (_options: unknown, command: Command) =>
+      run(async () => (await import('./commands/init.js')).runInit(context(command))),
+    );
+  program
+    .command('status')
+    .description('the history with pairs: version, state, rollback, risk')
+    .action(async (_options: unknown, command: Command) =>
+      run(async () => (await import('./commands/status.js')).runStatus(context(command))),
+    );
+  program
+    .command('audit')
+    .description('which versions have no rollback worth the name; exit code 1 when there are any')
+    .option('--offline', 'look at the files only, ask no database')
+    .action(async (own: { offline?: true }, command: Command) =>
+      run(async () => (await import('./commands/audit.js')).runAudit(context(command), own)),
+    );
+  withTarget(
+    program.command('plan').description('what a rollback would do; with --json a plan that rollback --plan runs'),
+  ).action(async (own: TargetFlags, command: Command) =>
+    run(async () => (await import('./commands/plan.js')).runPlanCommand(context(command), own)),
+  );
+  withTarget(program.command('rollback').description('take versions back, verified before commit'))
+    .addOption(
+      new Option('--plan <file>', 'run exactly this stored plan, or refuse').conflicts([
+        'steps',
+        'to',
+        'all',
+        'only',
+        'singleTransaction',
+        'triggers',
+      ]),
+    )
+    .option('--dry-run', 'do all of it in one transaction and roll it back')
+    .option('--reason <text>', 'why; kept in the record')
+    .option('-y, --yes', 'do not ask')
+    .action(async (own: RollbackFlags, command: Command) =>
+      run(async () => (await import('./commands/rollback.js')).runRollback(context(command), own)),
+    );
+  program
+    .command('verify')
+    .description('run the verification queries alone (default: those of the newest rollback)')
+    .argument('[versions...]')
+    .action(async (versions: string[], _options: unknown, command: Command) =>
+      run(async () => (await import('./commands/verify.js')).runVerify(context(command), versions)),
+    );
+  program
+    .command('stub')
+    .description('write a commented rollback template for a version')
+    .argument('[versions...]')
+    .option('--missing', 'for every version that lacks a rollback')
+    .option('--stdout', 'print instead of writing files')
+    .action(async (versions: string[], own: { missing?: true; stdout?: true }, command: Command) =>
+      run(async () => (await import('./commands/stub.js')).runStub(context(command), versions, own)),
+    );
+  program
+    .command('log')
+    .description('the record: every run, dry and failed ones too')
+    .option('--verify', 'recompute the chain of hashes; exit code 1 when it is broken')
+    .option('--expect <hash>', 'with --verify: an entry with this hash must be there')
+    .option('--limit <number>', 'the newest N entries (default: 20; 0: all)')
+    .action(async (own: { verify?: true; expect?: string; limit?: string }, command: Command) =>
+      run(async () => (await import('./commands/log.js')).runLog(context(command), own)),
+    );
+  program
+    .command('demo')
+    .description('the whole story on an embedded database, with nothing installed')
+    .option('--keep <folder>', 'leave the demo project in this new folder')
+    .action(async (own: { keep?: string }, command: Command) =>
+      run(async () => (await import('./commands/demo.js')).runDemo(context(command), own)),
+    );
+  return program;
+}
+
+export interface TargetFlags {
+  readonly steps?: string;
+  readonly to?: string;
+  readonly only?: string;
+  readonly all?: true;
+  readonly singleTransaction?: true;
+}
+
+export interface RollbackFlags extends TargetFlags {
+  readonly plan?: string;
+  readonly dryRun?: true;
+  readonly reason?: string;
+  readonly yes?: true;
 }

@@ -71,7 +71,12 @@ export interface Plan {
   readonly transaction: TransactionMode;
   readonly triggers: { readonly mode: TriggersMode; readonly reason: string };
   readonly tool: string;
-  readonly database: { readonly name: string; readonly serverVersion: string; readonly databaseName: string; readonly user: string };
+  readonly database: {
+    readonly name: string;
+    readonly serverVersion: string;
+    readonly databaseName: string;
+    readonly user: string;
+  };
   readonly history: {
     readonly table: QualifiedName;
     /** Fingerprint of every row when the plan was made. */
@@ -83,7 +88,11 @@ export interface Plan {
   /** Newest first, in the order in which they will run. */
   readonly steps: readonly PlanStep[];
   /** Versions that stay applied, oldest first, and what the migration tool will do next. */
-  readonly after: { readonly applied: readonly string[]; readonly forecast: string; readonly willApply: readonly string[] };
+  readonly after: {
+    readonly applied: readonly string[];
+    readonly forecast: string;
+    readonly willApply: readonly string[];
+  };
   /** Repeatable migrations that ran after a version that goes, and may need to run again. */
   readonly repeatables: readonly string[];
   /** What a person should know before saying yes. */

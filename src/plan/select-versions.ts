@@ -33,9 +33,13 @@ export function selectVersions(history: History, target: Target, versions: Versi
     const failed = chosen.filter((row) => row.state === 'failed');
     if (failed.length > 0) {
       const text = failed.map((row) => rowVersion(row).text).join(', ');
-      throw new FlybackError('plan-refused', `Version ${text} is marked as failed in the history: part of it may have happened, and a rollback must be written for that.`, {
-        hint: `Take it back by name once its script tolerates partial effects: flyback rollback --only ${rowVersion(failed[0] as InterpretedEntry).text}`,
-      });
+      throw new FlybackError(
+        'plan-refused',
+        `Version ${text} is marked as failed in the history: part of it may have happened, and a rollback must be written for that.`,
+        {
+          hint: `Take it back by name once its script tolerates partial effects: flyback rollback --only ${rowVersion(failed[0] as InterpretedEntry).text}`,
+        },
+      );
     }
   }
   const lowest = chosen.reduce<Version | undefined>((low, row) => {
@@ -75,9 +79,16 @@ export function selectVersions(history: History, target: Target, versions: Versi
 function choose(history: History, target: Target, versions: VersionScheme): readonly InterpretedEntry[] {
   const { applied } = history;
   if (applied.length === 0) {
-    throw new FlybackError('plan-refused', `The history ${tableText(history)} has no applied version that could be taken back.`, {
-      hint: history.floor === undefined ? 'Nothing needs to be done.' : `The baseline ${history.floor.text} and everything below it stays.`,
-    });
+    throw new FlybackError(
+      'plan-refused',
+      `The history ${tableText(history)} has no applied version that could be taken back.`,
+      {
+        hint:
+          history.floor === undefined
+            ? 'Nothing needs to be done.'
+            : `The baseline ${history.floor.text} and everything below it stays.`,
+      },
+    );
   }
   switch (target.kind) {
     case 'all':
@@ -89,26 +100,38 @@ function choose(history: History, target: Target, versions: VersionScheme): read
         });
       }
       if (target.steps > applied.length) {
-        throw new FlybackError('plan-refused', `--steps ${target.steps} is more than the ${applied.length} ${applied.length === 1 ? 'version' : 'versions'} that can be taken back${history.floor === undefined ? '' : ` above the baseline ${history.floor.text}`}.`, {
-          hint: `Use --steps ${applied.length} or --all if that is what you mean.`,
-        });
+        throw new FlybackError(
+          'plan-refused',
+          `--steps ${target.steps} is more than the ${applied.length} ${applied.length === 1 ? 'version' : 'versions'} that can be taken back${history.floor === undefined ? '' : ` above the baseline ${history.floor.text}`}.`,
+          {
+            hint: `Use --steps ${applied.length} or --all if that is what you mean.`,
+          },
+        );
       }
       return applied.slice(-target.steps);
     case 'to': {
       const wanted = parseWanted(target.version, versions);
       const { floor } = history;
       if (floor !== undefined && versions.compare(wanted, floor) < 0) {
-        throw new FlybackError('plan-refused', `Version ${wanted.text} lies below the baseline ${floor.text}: the history knows nothing of what happened before it.`, {
-          hint: `The lowest possible target is the baseline itself: --to ${floor.text}`,
-        });
+        throw new FlybackError(
+          'plan-refused',
+          `Version ${wanted.text} lies below the baseline ${floor.text}: the history knows nothing of what happened before it.`,
+          {
+            hint: `The lowest possible target is the baseline itself: --to ${floor.text}`,
+          },
+        );
       }
       const stays = applied.some((row) => rowVersion(row).key === wanted.key) || floor?.key === wanted.key;
       if (!stays) throw unknownVersion(wanted, history, versions, 'is not applied, so it cannot stay applied');
       const goes = applied.filter((row) => versions.compare(rowVersion(row), wanted) > 0);
       if (goes.length === 0) {
-        throw new FlybackError('plan-refused', `Version ${wanted.text} is already the newest applied version: there is nothing to take back.`, {
-          hint: `To take ${wanted.text} itself back, use --only ${wanted.text} or --steps 1.`,
-        });
+        throw new FlybackError(
+          'plan-refused',
+          `Version ${wanted.text} is already the newest applied version: there is nothing to take back.`,
+          {
+            hint: `To take ${wanted.text} itself back, use --only ${wanted.text} or --steps 1.`,
+          },
+        );
       }
       return goes;
     }
@@ -118,9 +141,13 @@ function choose(history: History, target: Target, versions: VersionScheme): read
       if (row === undefined) {
         const { floor } = history;
         if (floor !== undefined && versions.compare(wanted, floor) <= 0) {
-          throw new FlybackError('plan-refused', `Version ${wanted.text} is covered by the baseline ${floor.text}: the history has no row of its own for it.`, {
-            hint: 'Write a forward migration instead.',
-          });
+          throw new FlybackError(
+            'plan-refused',
+            `Version ${wanted.text} is covered by the baseline ${floor.text}: the history has no row of its own for it.`,
+            {
+              hint: 'Write a forward migration instead.',
+            },
+          );
         }
         throw unknownVersion(wanted, history, versions, 'is not applied');
       }
@@ -144,7 +171,10 @@ function unknownVersion(wanted: Version, history: History, versions: VersionSche
   const above = history.applied.find((row) => versions.compare(rowVersion(row), wanted) > 0);
   const near = [below, above].filter((row) => row !== undefined).map((row) => rowVersion(row).text);
   return new FlybackError('version-unknown', `Version ${wanted.text} ${why}.`, {
-    hint: near.length === 0 ? 'flyback status lists the applied versions.' : `The nearest applied ${near.length === 1 ? 'version is' : 'versions are'} ${near.join(' and ')}; flyback status lists all.`,
+    hint:
+      near.length === 0
+        ? 'flyback status lists the applied versions.'
+        : `The nearest applied ${near.length === 1 ? 'version is' : 'versions are'} ${near.join(' and ')}; flyback status lists all.`,
   });
 }
 

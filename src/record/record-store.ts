@@ -26,20 +26,30 @@ export async function checkRecordTable(
         mayCreate === 'f'
           ? `Role ${session.facts.user} may not create the record table ${name}.`
           : `The schema ${table.schema} of the record table ${name} does not exist.`,
-        { hint: `Grant CREATE on the schema once, or set record.table in flyback.toml to a schema where ${session.facts.user} may create it.` },
+        {
+          hint: `Grant CREATE on the schema once, or set record.table in flyback.toml to a schema where ${session.facts.user} may create it.`,
+        },
       );
     }
     return { exists: false };
   }
   if (found !== columns) {
-    throw new FlybackError('history-malformed', `${name} is not a record table of this flyback: its columns are ${found ?? 'none'}.`, {
-      hint: 'It belongs to something else or to a newer flyback: set record.table in flyback.toml to another name, or upgrade flyback.',
-    });
+    throw new FlybackError(
+      'history-malformed',
+      `${name} is not a record table of this flyback: its columns are ${found ?? 'none'}.`,
+      {
+        hint: 'It belongs to something else or to a newer flyback: set record.table in flyback.toml to another name, or upgrade flyback.',
+      },
+    );
   }
   if (mayWrite !== 't') {
-    throw new FlybackError('privilege-missing', `Role ${session.facts.user} may not read and write the record table ${name}.`, {
-      hint: `GRANT SELECT, INSERT ON ${name} TO ${session.facts.user};`,
-    });
+    throw new FlybackError(
+      'privilege-missing',
+      `Role ${session.facts.user} may not read and write the record table ${name}.`,
+      {
+        hint: `GRANT SELECT, INSERT ON ${name} TO ${session.facts.user};`,
+      },
+    );
   }
   return { exists: true };
 }

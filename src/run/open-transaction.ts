@@ -40,7 +40,11 @@ export async function openTransaction(
       sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
       toolbox.history.readRows(toolbox.database, plan.history.table),
       sql.toolLockSessions(lock),
-      ...(record.exists ? [sql.record.lastHash(plan.recordTable)] : createRecord ? [sql.record.create(plan.recordTable)] : []),
+      ...(record.exists
+        ? [sql.record.lastHash(plan.recordTable)]
+        : createRecord
+          ? [sql.record.create(plan.recordTable)]
+          : []),
     ]);
     if (opened.failure !== undefined) throw guardError(opened.failure.error, plan.history.table);
     const [, rows, sessions, last] = opened.results;
@@ -49,9 +53,13 @@ export async function openTransaction(
     compareHistory(request, expected, entries);
     const waiting = (sessions?.[0]?.rows ?? []).filter((row) => row[0] === 'waits');
     if (waiting.length > 0 && request.mode === 'for-real') {
-      throw new FlybackError('lock-unavailable', `A migration run is waiting for the history's lock (process ${waiting.map((row) => row[1]).join(', ')}); it has read the history already and would migrate on top of what it remembers.`, {
-        hint: 'Let it finish or stop it, then roll back.',
-      });
+      throw new FlybackError(
+        'lock-unavailable',
+        `A migration run is waiting for the history's lock (process ${waiting.map((row) => row[1]).join(', ')}); it has read the history already and would migrate on top of what it remembers.`,
+        {
+          hint: 'Let it finish or stop it, then roll back.',
+        },
+      );
     }
     return { lastHash: record.exists ? (last?.[0]?.rows[0]?.[0] ?? genesisHash) : genesisHash };
   } catch (error) {
@@ -71,9 +79,13 @@ async function takeToolLock(request: RunRequest, triggers: string): Promise<void
     await session.query(sql.rollback);
     const holders = await describeHolders(session, sql.toolLockSessions(lock));
     if (waitedMs >= request.settings.toolLockWaitMs) {
-      throw new FlybackError('lock-unavailable', `Another process holds the lock of ${plan.tool} on ${plan.history.table.schema}.${plan.history.table.name} and did not release it within ${Math.round(request.settings.toolLockWaitMs / 1000)} s${holders.length === 0 ? '' : `: ${holders.join('; ')}`}.`, {
-        hint: 'Wait until the migration run has finished, or end that session, then try again. run.toolLockWait in flyback.toml sets the wait.',
-      });
+      throw new FlybackError(
+        'lock-unavailable',
+        `Another process holds the lock of ${plan.tool} on ${plan.history.table.schema}.${plan.history.table.name} and did not release it within ${Math.round(request.settings.toolLockWaitMs / 1000)} s${holders.length === 0 ? '' : `: ${holders.join('; ')}`}.`,
+        {
+          hint: 'Wait until the migration run has finished, or end that session, then try again. run.toolLockWait in flyback.toml sets the wait.',
+        },
+      );
     }
     request.onEvent?.({ kind: 'waiting-for-tool-lock', holders, waitedMs });
     await pause(toolLockPollMs, request.signal);
@@ -85,7 +97,10 @@ async function describeHolders(session: Session, sql: string): Promise<readonly 
   const [result] = await session.query(sql);
   return (result?.rows ?? [])
     .filter((row) => row[0] === 'holds')
-    .map(([, pid, user, application, since]) => `process ${pid} of ${user} (${application === '' ? 'unnamed' : application}) since ${since}`);
+    .map(
+      ([, pid, user, application, since]) =>
+        `process ${pid} of ${user} (${application === '' ? 'unnamed' : application}) since ${since}`,
+    );
 }
 
 /** What was planned against must still be true, row by row. */
@@ -100,11 +115,16 @@ function compareHistory(request: RunRequest, expected: readonly HistoryEntry[], 
     const other = foundByRank.get(entry.rank);
     foundByRank.delete(entry.rank);
     if (other === undefined) changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) is gone`);
-    else if (JSON.stringify(other) !== JSON.stringify(entry)) changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) was changed`);
+    else if (JSON.stringify(other) !== JSON.stringify(entry))
+      changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) was changed`);
   }
-  for (const entry of foundByRank.values()) changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) is new`);
-  throw new FlybackError('history-changed', `The history ${table.schema}.${table.name} changed after it was planned against: ${changes.slice(0, 5).join(', ')}${changes.length > 5 ? ' and more' : ''}. Nothing was run.`, {
-    hint: 'Look at flyback status, and plan again.',
-  });
+  for (const entry of foundByRank.values())
+    changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) is new`);
+  throw new FlybackError(
+    'history-changed',
+    `The history ${table.schema}.${table.name} changed after it was planned against: ${changes.slice(0, 5).join(', ')}${changes.length > 5 ? ' and more' : ''}. Nothing was run.`,
+    {
+      hint: 'Look at flyback status, and plan again.',
+    },
+  );
 }
-

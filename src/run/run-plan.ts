@@ -56,7 +56,11 @@ class TransactionalRun {
     this.#steps = request.plan.steps.map((step, index) => {
       const script = request.scripts[index];
       if (script === undefined || script.checksum !== step.script.checksum) {
-        throw new FlybackError('plan-outdated', `The script of version ${step.version} is not the one that was planned.`, { hint: 'Plan again.' });
+        throw new FlybackError(
+          'plan-outdated',
+          `The script of version ${step.version} is not the one that was planned.`,
+          { hint: 'Plan again.' },
+        );
       }
       return { step, script };
     });
@@ -103,16 +107,23 @@ class TransactionalRun {
   async #runOneByOne(): Promise<void> {
     const { sql } = this.#request.toolbox.database;
     let uncommitted: Uncommitted | undefined;
-    for (let index = 0; index < this.#steps.length; ) {
+    for (let index = 0; index < this.#steps.length;) {
       const { step, script } = this.#at(index);
       const started = performance.now();
       this.#announce(index);
       if (uncommitted === undefined) await this.#open(index);
-      const opening: readonly StepMessage[] = uncommitted === undefined ? [] : [openingMessage(this.#request, this.#remaining, step.triggers)];
+      const opening: readonly StepMessage[] =
+        uncommitted === undefined ? [] : [openingMessage(this.#request, this.#remaining, step.triggers)];
       const attempt = await runStep(this.#request, step, script, uncommitted?.messages ?? [], opening);
       if (uncommitted !== undefined) {
         if (attempt.kind === 'leading-failed') {
-          await this.#commitFailed(uncommitted, attempt.failure.connectionLost ? connectionLostError(attempt.failure) : guardError(attempt.failure, this.#request.plan.history.table), attempt.failure.connectionLost);
+          await this.#commitFailed(
+            uncommitted,
+            attempt.failure.connectionLost
+              ? connectionLostError(attempt.failure)
+              : guardError(attempt.failure, this.#request.plan.history.table),
+            attempt.failure.connectionLost,
+          );
         }
         this.#committed(uncommitted);
         uncommitted = undefined;
@@ -155,7 +166,8 @@ class TransactionalRun {
         this.#announce(index);
         const attempt = await runStep(this.#request, step, script, leading, []);
         if (attempt.kind !== 'done') {
-          const error = attempt.kind === 'failed' ? attempt.error : guardError(attempt.failure, this.#request.plan.history.table);
+          const error =
+            attempt.kind === 'failed' ? attempt.error : guardError(attempt.failure, this.#request.plan.history.table);
           for (let earlier = 0; earlier < index; earlier += 1) this.#mark(earlier, 'rolled-back');
           const work = attempt.kind === 'failed' ? attempt.work : { statements: [], verifications: [], notices: [] };
           await this.#stepFailed(index, error, attempt.kind === 'failed' && attempt.retryable, work, started);
@@ -180,10 +192,17 @@ class TransactionalRun {
       if (isDry) {
         await this.#request.session.query(sql.rollback);
         for (const index of this.#steps.keys()) this.#mark(index, 'passed');
-        await this.#record(works.map(({ work, started }, index) => this.#entry(index, 'dry-run', work, started, undefined)));
+        await this.#record(
+          works.map(({ work, started }, index) => this.#entry(index, 'dry-run', work, started, undefined)),
+        );
         return;
       }
-      await this.#commitLast({ index: this.#steps.length - 1, messages: [...leading, sql.commit], hash: this.#lastHash, started: works.at(-1)?.started ?? 0 });
+      await this.#commitLast({
+        index: this.#steps.length - 1,
+        messages: [...leading, sql.commit],
+        hash: this.#lastHash,
+        started: works.at(-1)?.started ?? 0,
+      });
       return;
     }
   }
@@ -203,8 +222,14 @@ class TransactionalRun {
         await this.#keepLock();
         return;
       } catch (error) {
-        if (error instanceof FlybackError && error.serverCode === '55P03' && (await this.#mayRetry(index, error.message))) continue;
-        const known = error instanceof FlybackError ? error : new FlybackError('internal', String(error), { cause: error });
+        if (
+          error instanceof FlybackError &&
+          error.serverCode === '55P03' &&
+          (await this.#mayRetry(index, error.message))
+        )
+          continue;
+        const known =
+          error instanceof FlybackError ? error : new FlybackError('internal', String(error), { cause: error });
         const final = this.#request.signal?.aborted === true && known.serverCode === '57014' ? cancelledError() : known;
         await this.#recordFailure(index, final, { statements: [], verifications: [], notices: [] }, performance.now());
         throw final;
@@ -215,8 +240,17 @@ class TransactionalRun {
   /** Between two transactions of one run nobody else may migrate. Not through a pooler: the lock would outlive us there. */
   async #keepLock(): Promise<void> {
     const { toolbox, plan, session, mode } = this.#request;
-    if (this.#keepsLock || mode === 'dry-run' || plan.transaction === 'single' || plan.steps.length < 2 || session.facts.proxied) return;
-    await session.query(toolbox.database.sql.keepToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table)));
+    if (
+      this.#keepsLock ||
+      mode === 'dry-run' ||
+      plan.transaction === 'single' ||
+      plan.steps.length < 2 ||
+      session.facts.proxied
+    )
+      return;
+    await session.query(
+      toolbox.database.sql.keepToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table)),
+    );
     this.#keepsLock = true;
   }
 
@@ -224,7 +258,9 @@ class TransactionalRun {
     if (!this.#keepsLock) return;
     const { toolbox, plan, session } = this.#request;
     // A broken connection has let go already.
-    await session.query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table))).catch(() => undefined);
+    await session
+      .query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table)))
+      .catch(() => undefined);
     this.#keepsLock = false;
   }
 
@@ -232,7 +268,11 @@ class TransactionalRun {
     const sent = await this.#request.session.pipeline(last.messages);
     if (sent.failure !== undefined) {
       const { error } = sent.failure;
-      await this.#commitFailed(last, error.connectionLost ? connectionLostError(error) : guardError(error, this.#request.plan.history.table), error.connectionLost);
+      await this.#commitFailed(
+        last,
+        error.connectionLost ? connectionLostError(error) : guardError(error, this.#request.plan.history.table),
+        error.connectionLost,
+      );
     }
     this.#committed(last);
   }
@@ -250,7 +290,8 @@ class TransactionalRun {
     const first = this.#request.plan.transaction === 'single' ? 0 : last.index;
     if (!connectionLost) {
       await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
-      for (let index = first; index <= last.index; index += 1) this.#mark(index, index === last.index ? 'failed' : 'rolled-back');
+      for (let index = first; index <= last.index; index += 1)
+        this.#mark(index, index === last.index ? 'failed' : 'rolled-back');
       const final = this.#request.signal?.aborted === true ? cancelledError() : error;
       await this.#recordFailure(last.index, final, { statements: [], verifications: [], notices: [] }, last.started);
       throw final;
@@ -264,15 +305,20 @@ class TransactionalRun {
       }
       throw error;
     }
-    for (let index = first; index <= last.index; index += 1) this.#mark(index, found === false ? (index === last.index ? 'failed' : 'rolled-back') : 'unknown');
+    for (let index = first; index <= last.index; index += 1)
+      this.#mark(index, found === false ? (index === last.index ? 'failed' : 'rolled-back') : 'unknown');
     if (found === false) {
       await this.#recordFailure(last.index, error, { statements: [], verifications: [], notices: [] }, last.started);
       throw error;
     }
-    throw new FlybackError('commit-unknown', `The connection broke while version ${this.#at(last.index).step.version} was being committed, and the server cannot be reached to ask what it did.`, {
-      hint: 'When the server is back, flyback status tells whether the version is still applied; either it happened completely or not at all.',
-      cause: error,
-    });
+    throw new FlybackError(
+      'commit-unknown',
+      `The connection broke while version ${this.#at(last.index).step.version} was being committed, and the server cannot be reached to ask what it did.`,
+      {
+        hint: 'When the server is back, flyback status tells whether the version is still applied; either it happened completely or not at all.',
+        cause: error,
+      },
+    );
   }
 
   async #wasCommitted(hash: string): Promise<boolean | undefined> {
@@ -281,7 +327,9 @@ class TransactionalRun {
       const [described] = await session.query(toolbox.database.sql.record.describe(plan.recordTable));
       if (described?.rows[0]?.[0] === null) return false;
       // Waits for the broken session's transaction, if the server has not noticed yet that its client is gone.
-      const answers = await session.query(`BEGIN;${toolbox.database.sql.record.lock(plan.recordTable)};${toolbox.database.sql.record.find(plan.recordTable, hash)};ROLLBACK`);
+      const answers = await session.query(
+        `BEGIN;${toolbox.database.sql.record.lock(plan.recordTable)};${toolbox.database.sql.record.find(plan.recordTable, hash)};ROLLBACK`,
+      );
       return (answers[2]?.rows.length ?? 0) > 0;
     });
   }
@@ -301,7 +349,13 @@ class TransactionalRun {
     }
   }
 
-  async #stepFailed(index: number, error: FlybackError, retryable: boolean, work: StepWork, started: number): Promise<void> {
+  async #stepFailed(
+    index: number,
+    error: FlybackError,
+    retryable: boolean,
+    work: StepWork,
+    started: number,
+  ): Promise<void> {
     if (error.code !== 'connection-lost') {
       await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
     }
@@ -344,7 +398,8 @@ class TransactionalRun {
   /** Entries of runs that changed nothing; that they cannot be written is a warning, never a second failure. */
   async #record(entries: readonly RecordEntry[]): Promise<void> {
     const { session, toolbox, plan } = this.#request;
-    const write = (on: Session): Promise<readonly string[]> => appendEntries(on, toolbox.database, plan.recordTable, entries);
+    const write = (on: Session): Promise<readonly string[]> =>
+      appendEntries(on, toolbox.database, plan.recordTable, entries);
     let hashes: readonly string[] | undefined;
     let why = '';
     try {
@@ -363,7 +418,12 @@ class TransactionalRun {
   }
 
   #announce(index: number): void {
-    this.#request.onEvent?.({ kind: 'step-started', version: this.#at(index).step.version, number: index + 1, of: this.#steps.length });
+    this.#request.onEvent?.({
+      kind: 'step-started',
+      version: this.#at(index).step.version,
+      number: index + 1,
+      of: this.#steps.length,
+    });
   }
 
   #note(index: number, outcome: StepOutcome, work: StepWork, started: number): void {
@@ -384,7 +444,13 @@ class TransactionalRun {
     this.#request.onEvent?.({ kind: 'step-finished', version: result.version, outcome, durationMs: result.durationMs });
   }
 
-  #entry(index: number, outcome: RecordOutcome, work: StepWork, started: number, error: FlybackError | undefined): RecordEntry {
+  #entry(
+    index: number,
+    outcome: RecordOutcome,
+    work: StepWork,
+    started: number,
+    error: FlybackError | undefined,
+  ): RecordEntry {
     const { plan, session, who, reason, redact, now } = this.#request;
     const { step } = this.#at(index);
     const finishedAt = now();
@@ -414,4 +480,3 @@ class TransactionalRun {
     };
   }
 }
-

@@ -40,8 +40,24 @@ export type RunEvent =
   | { readonly kind: 'waiting-for-tool-lock'; readonly holders: readonly string[]; readonly waitedMs: number }
   | { readonly kind: 'locked' }
   | { readonly kind: 'step-started'; readonly version: string; readonly number: number; readonly of: number }
-  | { readonly kind: 'statement-finished'; readonly version: string; readonly line: number; readonly durationMs: number }
+  | {
+      readonly kind: 'statement-finished';
+      readonly version: string;
+      readonly line: number;
+      readonly durationMs: number;
+    }
   | { readonly kind: 'verified'; readonly version: string; readonly result: VerificationResult }
-  | { readonly kind: 'step-finished'; readonly version: string; readonly outcome: StepOutcome; readonly durationMs: number }
-  | { readonly kind: 'lock-timeout'; readonly version: string; readonly attempt: number; readonly pauseMs: number; readonly message: string }
+  | {
+      readonly kind: 'step-finished';
+      readonly version: string;
+      readonly outcome: StepOutcome;
+      readonly durationMs: number;
+    }
+  | {
+      readonly kind: 'lock-timeout';
+      readonly version: string;
+      readonly attempt: number;
+      readonly pauseMs: number;
+      readonly message: string;
+    }
   | { readonly kind: 'recorded'; readonly hash: string };

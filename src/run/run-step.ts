@@ -23,7 +23,13 @@ export type StepAttempt =
   | { readonly kind: 'done'; readonly work: StepWork }
   /** `leading` failed: a message that the caller had put in front (the commit of the step before). */
   | { readonly kind: 'leading-failed'; readonly failure: ServerFailure; readonly index: number }
-  | { readonly kind: 'failed'; readonly error: FlybackError; readonly retryable: boolean; readonly work: StepWork; readonly leadingDone: boolean };
+  | {
+      readonly kind: 'failed';
+      readonly error: FlybackError;
+      readonly retryable: boolean;
+      readonly work: StepWork;
+      readonly leadingDone: boolean;
+    };
 
 /**
  * Sends the caller's leading messages and the whole step in one go, and checks every answer. The transaction is left
@@ -44,7 +50,13 @@ export async function runStep(
   const work = collected.work();
   if (sent.kind === 'failed') {
     const retryable = isLockTimeout(sent.failure);
-    return { kind: 'failed', error: describe(request, script, sent.message, sent.failure), retryable, work, leadingDone: true };
+    return {
+      kind: 'failed',
+      error: describe(request, script, sent.message, sent.failure),
+      retryable,
+      work,
+      leadingDone: true,
+    };
   }
   try {
     await checkForeignKeys(request, step, sent.answers);
@@ -64,13 +76,22 @@ async function switchableTriggers(
   step: PlanStep,
   leading: readonly string[],
   opening: readonly StepMessage[],
-): Promise<{ readonly leading: readonly string[]; readonly opening: readonly StepMessage[]; readonly off: readonly string[]; readonly on: readonly string[] }> {
+): Promise<{
+  readonly leading: readonly string[];
+  readonly opening: readonly StepMessage[];
+  readonly off: readonly string[];
+  readonly on: readonly string[];
+}> {
   if (step.triggers !== 'disable') return { leading, opening, off: [], on: [] };
   const { session, toolbox } = request;
   const tables = step.statements.flatMap((statement) => statement.writes);
   if (tables.length === 0) return { leading, opening, off: [], on: [] };
   // The names resolve by the step's search_path, so its transaction must be open.
-  const before = await session.pipeline([...leading, ...opening.map((message) => message.sql), toolbox.database.sql.tableTriggers(tables)]);
+  const before = await session.pipeline([
+    ...leading,
+    ...opening.map((message) => message.sql),
+    toolbox.database.sql.tableTriggers(tables),
+  ]);
   if (before.failure !== undefined) {
     // Let the ordinary path meet the same failure and describe it.
     return { leading, opening, off: [], on: [] };
@@ -109,7 +130,10 @@ class Collector {
     if (message.kind === 'verification') {
       const verification = this.#script.verifications[message.verification];
       if (verification === undefined) return;
-      const checked = checkExpectation(verification.expectation, answer[0] ?? { command: '', rowCount: 0, columns: [], rows: [] });
+      const checked = checkExpectation(
+        verification.expectation,
+        answer[0] ?? { command: '', rowCount: 0, columns: [], rows: [] },
+      );
       const result: VerificationResult = {
         name: verification.name,
         line: verification.query.line,
@@ -125,7 +149,11 @@ class Collector {
   }
 
   work(): StepWork {
-    return { statements: this.statements, verifications: this.verifications, notices: this.#request.session.takeNotices() };
+    return {
+      statements: this.statements,
+      verifications: this.verifications,
+      notices: this.#request.session.takeNotices(),
+    };
   }
 }
 
@@ -201,11 +229,20 @@ function splitAtCopies(messages: readonly StepMessage[]): readonly Part[] {
   return parts;
 }
 
-function describe(request: RunRequest, script: RollbackScript, message: StepMessage, failure: ServerFailure): FlybackError {
+function describe(
+  request: RunRequest,
+  script: RollbackScript,
+  message: StepMessage,
+  failure: ServerFailure,
+): FlybackError {
   if (request.signal?.aborted === true && failure.serverCode === '57014') {
-    return new FlybackError('cancelled', `The run was cancelled while version ${script.version.text} was being rolled back; its transaction was rolled back.`, {
-      hint: 'flyback status shows where the history stands.',
-    });
+    return new FlybackError(
+      'cancelled',
+      `The run was cancelled while version ${script.version.text} was being rolled back; its transaction was rolled back.`,
+      {
+        hint: 'flyback status shows where the history stands.',
+      },
+    );
   }
   if (message.kind === 'statement') {
     const statement = script.statements[message.statement];
@@ -214,11 +251,15 @@ function describe(request: RunRequest, script: RollbackScript, message: StepMess
   if (message.kind === 'verification' && !failure.connectionLost) {
     const verification = script.verifications[message.verification];
     if (verification !== undefined) {
-      return new FlybackError('verification-failed', `The verification query "${verification.name}" of version ${script.version.text} failed: ${failure.message}. Nothing was changed.`, {
-        hint: 'Correct the query, or the script it checks.',
-        location: locate(script, verification.query, failure.position),
-        serverCode: failure.serverCode,
-      });
+      return new FlybackError(
+        'verification-failed',
+        `The verification query "${verification.name}" of version ${script.version.text} failed: ${failure.message}. Nothing was changed.`,
+        {
+          hint: 'Correct the query, or the script it checks.',
+          location: locate(script, verification.query, failure.position),
+          serverCode: failure.serverCode,
+        },
+      );
     }
   }
   if (failure.connectionLost) return connectionLostError(failure);
@@ -237,12 +278,18 @@ async function checkForeignKeys(request: RunRequest, step: PlanStep, answers: An
   const violations = rows.flatMap((row, index) => {
     const [count, sample] = results[index]?.rows[0] ?? [];
     if (count === '0' || count === undefined) return [];
-    return [`${count === '1000' ? '1000 or more rows' : `${count} ${count === '1' ? 'row' : 'rows'}`} of ${row[1]} without a match in ${row[2]} (constraint ${row[0]}, for example key ${request.redact(sample ?? 'NULL')})`];
+    return [
+      `${count === '1000' ? '1000 or more rows' : `${count} ${count === '1' ? 'row' : 'rows'}`} of ${row[1]} without a match in ${row[2]} (constraint ${row[0]}, for example key ${request.redact(sample ?? 'NULL')})`,
+    ];
   });
   if (violations.length > 0) {
-    throw new FlybackError('integrity-violated', `After the script of version ${step.version} foreign keys no longer hold: ${violations.join('; ')}. Everything was rolled back.`, {
-      hint: 'Replica mode switches foreign keys off while the script runs: delete or correct the rows on both sides in the script, or use --triggers keep.',
-    });
+    throw new FlybackError(
+      'integrity-violated',
+      `After the script of version ${step.version} foreign keys no longer hold: ${violations.join('; ')}. Everything was rolled back.`,
+      {
+        hint: 'Replica mode switches foreign keys off while the script runs: delete or correct the rows on both sides in the script, or use --triggers keep.',
+      },
+    );
   }
 }
 
@@ -250,9 +297,13 @@ function checkRemoved(request: RunRequest, step: PlanStep, answers: Answers): vo
   const result = answerOf(answers, 'remove');
   const { table } = request.plan.history;
   if (result?.rowCount === 1) return;
-  throw new FlybackError('history-changed', `The history row of version ${step.version} (rank ${step.entry.rank}) in ${table.schema}.${table.name} is not what was planned against: ${result?.rowCount ?? 0} rows matched. Everything was rolled back.`, {
-    hint: 'The script itself must leave the history alone; look at flyback status, and plan again.',
-  });
+  throw new FlybackError(
+    'history-changed',
+    `The history row of version ${step.version} (rank ${step.entry.rank}) in ${table.schema}.${table.name} is not what was planned against: ${result?.rowCount ?? 0} rows matched. Everything was rolled back.`,
+    {
+      hint: 'The script itself must leave the history alone; look at flyback status, and plan again.',
+    },
+  );
 }
 
 function answerOf(answers: Answers, kind: StepMessage['kind']): QueryResult | undefined {
@@ -260,11 +311,21 @@ function answerOf(answers: Answers, kind: StepMessage['kind']): QueryResult | un
   return undefined;
 }
 
-function verificationError(script: RollbackScript, failed: VerificationResult, all: readonly VerificationResult[]): FlybackError {
-  const verification = script.verifications.find((candidate) => candidate.name === failed.name && candidate.query.line === failed.line);
+function verificationError(
+  script: RollbackScript,
+  failed: VerificationResult,
+  all: readonly VerificationResult[],
+): FlybackError {
+  const verification = script.verifications.find(
+    (candidate) => candidate.name === failed.name && candidate.query.line === failed.line,
+  );
   const count = all.filter((result) => !result.passed).length;
-  return new FlybackError('verification-failed', `Verification "${failed.name}" of version ${script.version.text} expected ${failed.expected}, but got ${failed.actual}${count > 1 ? ` (${count - 1} more failed)` : ''}. Nothing was changed.`, {
-    hint: 'Find out why the state is not as expected; the script, the expectation or the database is wrong.',
-    ...(verification === undefined ? {} : { location: locate(script, verification.query, undefined) }),
-  });
+  return new FlybackError(
+    'verification-failed',
+    `Verification "${failed.name}" of version ${script.version.text} expected ${failed.expected}, but got ${failed.actual}${count > 1 ? ` (${count - 1} more failed)` : ''}. Nothing was changed.`,
+    {
+      hint: 'Find out why the state is not as expected; the script, the expectation or the database is wrong.',
+      ...(verification === undefined ? {} : { location: locate(script, verification.query, undefined) }),
+    },
+  );
 }

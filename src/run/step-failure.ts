@@ -11,7 +11,10 @@ export function isLockTimeout(failure: ServerFailure): boolean {
 
 /** The server ran out of room for locks (max_locks_per_transaction). */
 export function isLockTableFull(failure: ServerFailure): boolean {
-  return failure.serverCode === '53200' && /shared memory|max_locks_per_transaction/.test(`${failure.message}${failure.hint ?? ''}`);
+  return (
+    failure.serverCode === '53200' &&
+    /shared memory|max_locks_per_transaction/.test(`${failure.message}${failure.hint ?? ''}`)
+  );
 }
 
 /** A failure of flyback's own statements around a script. */
@@ -19,25 +22,41 @@ export function guardError(failure: ServerFailure, table: QualifiedName): Flybac
   const name = `${table.schema}.${table.name}`;
   const marked = (mark: string): boolean => failure.message.includes(`"${mark}"`);
   if (marked(guardMarks.historyChanged)) {
-    return new FlybackError('history-changed', `Another process changed ${name} between two steps; the run stopped before the next one.`, {
-      hint: 'Look at flyback status, and plan again.',
-    });
+    return new FlybackError(
+      'history-changed',
+      `Another process changed ${name} between two steps; the run stopped before the next one.`,
+      {
+        hint: 'Look at flyback status, and plan again.',
+      },
+    );
   }
   if (marked(guardMarks.lockLost)) {
-    return new FlybackError('lock-unavailable', `Another process took the migration tool's lock on ${name} between two steps; the run stopped before the next one.`, {
-      hint: 'Wait until it has finished, look at flyback status, and plan again.',
-    });
+    return new FlybackError(
+      'lock-unavailable',
+      `Another process took the migration tool's lock on ${name} between two steps; the run stopped before the next one.`,
+      {
+        hint: 'Wait until it has finished, look at flyback status, and plan again.',
+      },
+    );
   }
   if (marked(guardMarks.backendChanged)) {
-    return new FlybackError('connection-lost', 'The connection was moved to another server process in the middle of the run: a pooler in transaction mode stands in between.', {
-      hint: 'Connect to the server directly.',
-    });
+    return new FlybackError(
+      'connection-lost',
+      'The connection was moved to another server process in the middle of the run: a pooler in transaction mode stands in between.',
+      {
+        hint: 'Connect to the server directly.',
+      },
+    );
   }
   if (marked(guardMarks.transactionEnded)) {
-    return new FlybackError('transaction-ended', 'The script ended the transaction it ran in; what it did before that point may have been committed.', {
-      hint: 'Look at flyback status and at the objects of the script; take COMMIT and ROLLBACK out of it.',
-      serverCode: failure.serverCode,
-    });
+    return new FlybackError(
+      'transaction-ended',
+      'The script ended the transaction it ran in; what it did before that point may have been committed.',
+      {
+        hint: 'Look at flyback status and at the objects of the script; take COMMIT and ROLLBACK out of it.',
+        serverCode: failure.serverCode,
+      },
+    );
   }
   if (failure.connectionLost) return connectionLostError(failure);
   if (failure.serverCode === '55P03') {
@@ -47,16 +66,24 @@ export function guardError(failure: ServerFailure, table: QualifiedName): Flybac
     });
   }
   if (failure.serverCode === '42P01') {
-    return new FlybackError('script-failed', `The script removed a table that flyback needs (${failure.message}); everything was rolled back.`, {
-      hint: 'A rollback script must leave the history table and the record of flyback alone.',
-      serverCode: failure.serverCode,
-    });
+    return new FlybackError(
+      'script-failed',
+      `The script removed a table that flyback needs (${failure.message}); everything was rolled back.`,
+      {
+        hint: 'A rollback script must leave the history table and the record of flyback alone.',
+        serverCode: failure.serverCode,
+      },
+    );
   }
   if (failure.serverCode?.startsWith('23') === true) {
-    return new FlybackError('integrity-violated', `A deferred constraint does not hold after the script: ${failure.message}${failure.detail === undefined ? '' : ` (${failure.detail})`}`, {
-      hint: 'Correct the script so that the data fits the constraints again.',
-      serverCode: failure.serverCode,
-    });
+    return new FlybackError(
+      'integrity-violated',
+      `A deferred constraint does not hold after the script: ${failure.message}${failure.detail === undefined ? '' : ` (${failure.detail})`}`,
+      {
+        hint: 'Correct the script so that the data fits the constraints again.',
+        serverCode: failure.serverCode,
+      },
+    );
   }
   if (failure.serverCode === '42501') {
     return new FlybackError('privilege-missing', `The role may not do what a rollback needs: ${failure.message}.`, {
@@ -80,17 +107,25 @@ function cancelledOrTimedOut(failure: ServerFailure): FlybackError {
 }
 
 export function connectionLostError(failure: ServerFailure): FlybackError {
-  return new FlybackError('connection-lost', `The connection to the server was lost (${failure.message}); the server rolls back what was not committed.`, {
-    hint: 'Check the server, then run flyback status to see where the history stands.',
-    serverCode: failure.serverCode,
-  });
+  return new FlybackError(
+    'connection-lost',
+    `The connection to the server was lost (${failure.message}); the server rolls back what was not committed.`,
+    {
+      hint: 'Check the server, then run flyback status to see where the history stands.',
+      serverCode: failure.serverCode,
+    },
+  );
 }
 
 function lockTableError(failure: ServerFailure): FlybackError {
-  return new FlybackError('script-failed', 'The server has no room for more locks in one transaction (max_locks_per_transaction).', {
-    hint: 'Leave out --single-transaction, take back fewer versions at once, or raise max_locks_per_transaction and restart the server.',
-    serverCode: failure.serverCode,
-  });
+  return new FlybackError(
+    'script-failed',
+    'The server has no room for more locks in one transaction (max_locks_per_transaction).',
+    {
+      hint: 'Leave out --single-transaction, take back fewer versions at once, or raise max_locks_per_transaction and restart the server.',
+      serverCode: failure.serverCode,
+    },
+  );
 }
 
 /** A failure of a statement of the script, with the place in the file. */
@@ -99,12 +134,21 @@ export function scriptError(failure: ServerFailure, script: RollbackScript, stat
   if (isLockTableFull(failure)) return lockTableError(failure);
   const location = locate(script, statement, failure.position);
   const detail = failure.detail === undefined ? '' : ` (${failure.detail})`;
-  const code = failure.serverCode === '42501' ? 'privilege-missing' : isLockTimeout(failure) ? 'lock-unavailable' : 'script-failed';
-  return new FlybackError(code, `Version ${script.version.text} could not be rolled back: ${failure.message}${detail}`, {
-    hint: failure.hint ?? hintFor(failure),
-    location,
-    serverCode: failure.serverCode,
-  });
+  const code =
+    failure.serverCode === '42501'
+      ? 'privilege-missing'
+      : isLockTimeout(failure)
+        ? 'lock-unavailable'
+        : 'script-failed';
+  return new FlybackError(
+    code,
+    `Version ${script.version.text} could not be rolled back: ${failure.message}${detail}`,
+    {
+      hint: failure.hint ?? hintFor(failure),
+      location,
+      serverCode: failure.serverCode,
+    },
+  );
 }
 
 function hintFor(failure: ServerFailure): string {

@@ -5,8 +5,16 @@ import { stepSettings, type RunRequest } from './run-request.js';
 
 /** What a message of a step is for; its failure and its answer are understood by that. */
 export type StepMessage =
-  | { readonly kind: 'open' | 'triggers-off' | 'triggers-on' | 'after' | 'foreign-keys' | 'remove'; readonly sql: string }
-  | { readonly kind: 'statement'; readonly sql: string; readonly statement: number; readonly copyData?: string | undefined }
+  | {
+      readonly kind: 'open' | 'triggers-off' | 'triggers-on' | 'after' | 'foreign-keys' | 'remove';
+      readonly sql: string;
+    }
+  | {
+      readonly kind: 'statement';
+      readonly sql: string;
+      readonly statement: number;
+      readonly copyData?: string | undefined;
+    }
   | { readonly kind: 'verification'; readonly sql: string; readonly verification: number };
 
 /**
@@ -45,7 +53,8 @@ export function stepMessages(
     ...(step.triggers === 'replica' ? [{ kind: 'triggers-off', sql: sql.enterReplicaMode() } as const] : []),
     ...triggers.off.map((text) => ({ kind: 'triggers-off', sql: text }) as const),
     ...script.statements.map(
-      (statement, index) => ({ kind: 'statement', sql: statement.text, statement: index, copyData: statement.copyData }) as const,
+      (statement, index) =>
+        ({ kind: 'statement', sql: statement.text, statement: index, copyData: statement.copyData }) as const,
     ),
     { kind: 'after', sql: sql.afterScript(session.facts, stepSettings(request, step.triggers)) },
     ...triggers.on.map((text) => ({ kind: 'triggers-on', sql: text }) as const),

@@ -100,8 +100,7 @@ function checkEvery(
 ): ExpectationCheck {
   const { column, value } = expectation;
   const exact = result.columns.indexOf(column);
-  const index =
-    exact === -1 ? result.columns.findIndex((name) => name.toLowerCase() === column.toLowerCase()) : exact;
+  const index = exact === -1 ? result.columns.findIndex((name) => name.toLowerCase() === column.toLowerCase()) : exact;
   if (index === -1) {
     const has = result.columns.map((name) => `"${name}"`).join(', ');
     return { expected, passed: false, actual: `no column "${column}" among ${has === '' ? 'none' : has}` };

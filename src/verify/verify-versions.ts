@@ -2,14 +2,20 @@ import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
 import type { ConnectedProject } from '../project/project.js';
 import { parseEntry, readRecord } from '../record/record-store.js';
-import type { RollbackScript } from '../scripts/rollback-script.js';
 import { locate } from '../run/step-failure.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
 import { checkExpectation } from './check-expectation.js';
-import type { VerificationResult } from './verification.js';
+import type { Verification, VerificationResult } from './verification.js';
 
 export interface VersionVerification {
   readonly version: string;
   readonly results: readonly VerificationResult[];
+}
+
+/** A version as the history or the migration file writes it, with its script. */
+interface Subject {
+  readonly version: string;
+  readonly script: RollbackScript;
 }
 
 /**
@@ -22,36 +28,17 @@ export async function verifyVersions(
   versionTexts: readonly string[],
 ): Promise<readonly VersionVerification[]> {
   const { session, toolbox, config, table } = project;
-  const scripts = versionTexts.length === 0 ? await newestScripts(project) : versionTexts.map((text) => findScript(project, text));
-  const redact = createRedactor(config.secrets);
-  const begin = toolbox.database.sql.beginReadOnly(session.facts, toolbox.history.scriptSchema(config.flyway, table));
-  await session.query(begin);
+  const subjects =
+    versionTexts.length === 0 ? await newestSubjects(project) : versionTexts.map((text) => findSubject(project, text));
+  await session.query(
+    toolbox.database.sql.beginReadOnly(session.facts, toolbox.history.scriptSchema(config.flyway, table)),
+  );
   try {
     const verified: VersionVerification[] = [];
-    for (const script of scripts) {
+    for (const { version, script } of subjects) {
       const results: VerificationResult[] = [];
-      for (const verification of script.verifications) {
-        const started = performance.now();
-        const outcome = await session.pipeline([verification.query.text]);
-        if (outcome.failure !== undefined) {
-          throw new FlybackError('verification-failed', `The verification query "${verification.name}" of version ${script.version.text} failed: ${outcome.failure.error.message}`, {
-            hint: 'Correct the query; it may rely on objects that are there only after the rollback.',
-            location: locate(script, verification.query, outcome.failure.error.position),
-            serverCode: outcome.failure.error.serverCode,
-          });
-        }
-        const checked = checkExpectation(verification.expectation, outcome.results[0]?.[0] ?? { command: '', rowCount: 0, columns: [], rows: [] });
-        results.push({
-          name: verification.name,
-          line: verification.query.line,
-          query: redact(verification.query.text),
-          expected: checked.expected,
-          actual: redact(checked.actual),
-          passed: checked.passed,
-          durationMs: performance.now() - started,
-        });
-      }
-      verified.push({ version: script.version.text, results });
+      for (const verification of script.verifications) results.push(await verifyOne(project, script, verification));
+      verified.push({ version, results });
     }
     return verified;
   } finally {
@@ -59,26 +46,59 @@ export async function verifyVersions(
   }
 }
 
-function findScript(project: ConnectedProject, text: string): RollbackScript {
-  const version = project.toolbox.history.versions.parse(text);
-  if (version === undefined) {
-    throw new FlybackError('version-invalid', `"${text}" is not a version.`, { hint: 'flyback status lists the versions.' });
+async function verifyOne(
+  project: ConnectedProject,
+  script: RollbackScript,
+  { name, query, expectation }: Verification,
+): Promise<VerificationResult> {
+  const redact = createRedactor(project.config.secrets);
+  const started = performance.now();
+  const outcome = await project.session.pipeline([query.text]);
+  if (outcome.failure !== undefined) {
+    const { error } = outcome.failure;
+    throw new FlybackError(
+      'verification-failed',
+      `The verification query "${name}" of version ${script.version.text} failed: ${error.message}`,
+      {
+        hint: 'Correct the query; it may rely on objects that are there only after the rollback.',
+        location: locate(script, query, error.position),
+        serverCode: error.serverCode,
+      },
+    );
   }
-  const script = project.pairs.find((pair) => pair.version.key === version.key)?.script;
-  if (script === undefined) {
-    throw new FlybackError('version-unknown', `Version ${version.text} has no usable rollback script, so there is nothing to verify.`, {
-      hint: 'flyback audit tells what is wrong with it.',
-    });
-  }
-  if (script.verifications.length === 0) {
-    throw new FlybackError('verification-failed', `The rollback script of version ${version.text} has no verification query, so nothing can be verified.`, {
-      hint: 'Add one: -- flyback: verify NAME before a SELECT, -- expect: VALUE after it.',
-    });
-  }
-  return script;
+  const nothing = { command: '', rowCount: 0, columns: [], rows: [] };
+  const checked = checkExpectation(expectation, outcome.results[0]?.[0] ?? nothing);
+  return {
+    name,
+    line: query.line,
+    query: redact(query.text),
+    expected: checked.expected,
+    actual: redact(checked.actual),
+    passed: checked.passed,
+    durationMs: performance.now() - started,
+  };
 }
 
-async function newestScripts(project: ConnectedProject): Promise<readonly RollbackScript[]> {
+function findSubject(project: ConnectedProject, text: string): Subject {
+  const version = project.toolbox.history.versions.parse(text);
+  if (version === undefined) {
+    throw new FlybackError('version-invalid', `"${text}" is not a version.`, {
+      hint: 'flyback status lists the versions.',
+    });
+  }
+  const pair = project.pairs.find((candidate) => candidate.version.key === version.key);
+  if (pair?.script === undefined) {
+    throw new FlybackError(
+      'version-unknown',
+      `Version ${version.text} has no usable rollback script, so there is nothing to verify.`,
+      { hint: 'flyback audit tells what is wrong with it.' },
+    );
+  }
+  requireQueries([pair.script], `The rollback script of version ${pair.version.text} has`);
+  return { version: pair.version.text, script: pair.script };
+}
+
+async function newestSubjects(project: ConnectedProject): Promise<readonly Subject[]> {
   const rows = await readRecord(project.session, project.toolbox.database, project.recordTable);
   const entries = rows.flatMap((row) => parseEntry(row) ?? []).filter((entry) => entry.outcome === 'committed');
   const run = entries.at(-1)?.run;
@@ -87,16 +107,24 @@ async function newestScripts(project: ConnectedProject): Promise<readonly Rollba
       hint: 'Name the versions: flyback verify VERSION…',
     });
   }
-  const scripts = entries
+  const subjects = entries
     .filter((entry) => entry.run === run)
     .flatMap((entry) => {
       const key = project.toolbox.history.versions.parse(entry.version)?.key;
-      return project.pairs.find((pair) => pair.version.key === key)?.script ?? [];
+      const script = project.pairs.find((pair) => pair.version.key === key)?.script;
+      return script === undefined ? [] : [{ version: entry.version, script }];
     });
-  if (!scripts.some((script) => script.verifications.length > 0)) {
-    throw new FlybackError('verification-failed', 'The newest rollback in the record has no verification query, so nothing can be verified.', {
-      hint: 'Add one to its script: -- flyback: verify NAME before a SELECT, -- expect: VALUE after it.',
-    });
-  }
-  return scripts;
+  requireQueries(
+    subjects.map(({ script }) => script),
+    'The scripts of the newest rollback in the record have',
+  );
+  return subjects;
+}
+
+/** Nothing to check is not the same as checked. */
+function requireQueries(scripts: readonly RollbackScript[], whose: string): void {
+  if (scripts.some((script) => script.verifications.length > 0)) return;
+  throw new FlybackError('verification-failed', `${whose} no verification query, so nothing can be verified.`, {
+    hint: 'Add one: -- flyback: verify NAME before a SELECT, -- expect: VALUE after it.',
+  });
 }

@@ -83,7 +83,10 @@ function rootExpression(ref: ObjectRef): string {
     return `'pg_extension'::regclass::oid, (SELECT oid FROM pg_catalog.pg_extension WHERE extname = ${quoteLiteral(ref.name)}), 0`;
   }
   if (routineKinds.has(ref.kind)) {
-    const schema = ref.schema === undefined ? 'pg_function_is_visible(oid)' : `pronamespace = to_regnamespace(${quoteLiteral(quoteIdentifier(ref.schema))})::oid`;
+    const schema =
+      ref.schema === undefined
+        ? 'pg_function_is_visible(oid)'
+        : `pronamespace = to_regnamespace(${quoteLiteral(quoteIdentifier(ref.schema))})::oid`;
     return `'pg_proc'::regclass::oid, (SELECT min(oid::bigint)::oid FROM pg_catalog.pg_proc WHERE proname = ${quoteLiteral(ref.name)} AND ${schema}), 0`;
   }
   return `NULL::oid, NULL::oid, 0`;

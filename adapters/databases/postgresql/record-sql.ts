@@ -8,12 +8,20 @@ function qualified(name: QualifiedName): string {
 
 /** Long table names get a short guard name of their own: identifiers are cut at 63 bytes. */
 function guardName(table: QualifiedName): string {
-  return `${qualified({ schema: table.schema, name: `${Buffer.from(table.name).subarray(0, 50).toString('utf8').replace(/\uFFFD+$/, '')}_guard` })}`;
+  return qualified({
+    schema: table.schema,
+    name: `${Buffer.from(table.name)
+      .subarray(0, 50)
+      .toString('utf8')
+      .replace(/\uFFFD+$/, '')}_guard`,
+  });
 }
 
 /** SQL of the record table. A unique previous_hash makes a fork of the chain impossible. */
 export const recordSql: RecordSql = {
-  describe: (table: QualifiedName) => `SELECT (SELECT c.relkind::text FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(${quoteLiteral(qualified(table))})),
+  describe: (
+    table: QualifiedName,
+  ) => `SELECT (SELECT c.relkind::text FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(${quoteLiteral(qualified(table))})),
  (SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass(${quoteLiteral(qualified(table))}) AND a.attnum > 0 AND NOT a.attisdropped),
  (SELECT pg_catalog.has_schema_privilege(n.oid, 'CREATE') FROM pg_catalog.pg_namespace n WHERE n.nspname = ${quoteLiteral(table.schema)}),
  CASE WHEN pg_catalog.to_regclass(${quoteLiteral(qualified(table))}) IS NULL THEN NULL ELSE pg_catalog.has_table_privilege(pg_catalog.to_regclass(${quoteLiteral(qualified(table))}), 'INSERT') AND pg_catalog.has_table_privilege(pg_catalog.to_regclass(${quoteLiteral(qualified(table))}), 'SELECT') END`,

@@ -1,4 +1,10 @@
-import { guardMarks, type DatabaseSql, type ServerFacts, type StepSettings, type ToolLock } from '../../../src/adapter/database.js';
+import {
+  guardMarks,
+  type DatabaseSql,
+  type ServerFacts,
+  type StepSettings,
+  type ToolLock,
+} from '../../../src/adapter/database.js';
 import type { QualifiedName } from '../../../src/history/history.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
 import { foreignKeyChecks, touchedForeignKeys } from './integrity-sql.js';
@@ -38,6 +44,12 @@ function identity(session: ServerFacts, settings: StepSettings): readonly string
 export const postgresqlSql: DatabaseSql = {
   qualified,
 
+  useScriptPath: (session: ServerFacts, scriptSchema: string) =>
+    `SELECT pg_catalog.set_config('search_path', ${quoteLiteral(scriptSearchPath(session, scriptSchema))}, false)`,
+
+  beginReadOnly: (session: ServerFacts, scriptSchema: string) =>
+    `BEGIN READ ONLY;SELECT ${setting('search_path', scriptSearchPath(session, scriptSchema))}`,
+
   beginStep: (session: ServerFacts, settings: StepSettings) => {
     const values = [
       ...identity(session, settings),
@@ -56,10 +68,14 @@ export const postgresqlSql: DatabaseSql = {
 
   guardToolLock: (session: ServerFacts, lock: ToolLock) =>
     `SELECT ${require(`pg_catalog.pg_try_advisory_xact_lock(${lock.key})`, guardMarks.lockLost)}` +
-    (session.proxied ? '' : `, ${require(`pg_catalog.pg_backend_pid() = ${session.backendId}`, guardMarks.backendChanged)}`),
+    (session.proxied
+      ? ''
+      : `, ${require(`pg_catalog.pg_backend_pid() = ${session.backendId}`, guardMarks.backendChanged)}`),
 
   // Waiting Flyways poll, so they hold nothing: they show as idle sessions whose last query asks for this key.
-  toolLockSessions: (lock: ToolLock) => `SELECT 'holds', a.pid::text, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state_change::text, '')
+  toolLockSessions: (
+    lock: ToolLock,
+  ) => `SELECT 'holds', a.pid::text, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state_change::text, '')
 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND l.objsubid = 1 AND l.granted
  AND ((l.classid::bigint << 32) | l.objid::bigint) = ${lock.key} AND l.pid <> pg_catalog.pg_backend_pid()
@@ -71,7 +87,8 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
  AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${lock.key})`,
 
   lockTables: (history: QualifiedName, record: QualifiedName | undefined) =>
-    `LOCK TABLE ${qualified(history)} IN ACCESS EXCLUSIVE MODE` + (record === undefined ? '' : `;${recordSql.lock(record)}`),
+    `LOCK TABLE ${qualified(history)} IN ACCESS EXCLUSIVE MODE` +
+    (record === undefined ? '' : `;${recordSql.lock(record)}`),
 
   guardHistory: (history: QualifiedName, rowCount: number, maxRank: number) =>
     `SELECT ${require(`count(*) = ${rowCount} AND coalesce(max(installed_rank), 0) = ${maxRank}`, guardMarks.historyChanged)} FROM ${qualified(history)}`,
@@ -80,10 +97,7 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
 
   afterScript: (session: ServerFacts, settings: StepSettings) =>
     `RESET SESSION AUTHORIZATION;SELECT ${[
-      require(
-        `pg_catalog.pg_current_xact_id()::text = pg_catalog.current_setting('flyback.xid', true)`,
-        guardMarks.transactionEnded,
-      ),
+      require(`pg_catalog.pg_current_xact_id()::text = pg_catalog.current_setting('flyback.xid', true)`, guardMarks.transactionEnded),
       ...(settings.replicaMode ? [setting('session_replication_role', 'origin')] : []),
       ...identity(session, settings),
     ].join(', ')};SET CONSTRAINTS ALL IMMEDIATE`,

@@ -42,28 +42,53 @@ export function sessionError(cause: unknown, doing: string): FlybackError {
 function advice(error: PgError): { readonly code: ErrorCode; readonly hint: string } {
   const state = error.code ?? '';
   if (state === '28P01' || state === '28000' || /password must be a string|no password|SASL/i.test(error.message)) {
-    return { code: 'authentication-failed', hint: 'Check user and password; FLYWAY_PASSWORD or FLYBACK_PASSWORD can carry the password.' };
+    return {
+      code: 'authentication-failed',
+      hint: 'Check user and password; FLYWAY_PASSWORD or FLYBACK_PASSWORD can carry the password.',
+    };
   }
   if (state === '3D000') return { code: 'connection-failed', hint: 'Check the database name at the end of the URL.' };
-  if (state === '42501') return { code: 'privilege-missing', hint: 'Grant the privilege to the role, or connect as the owner of the objects.' };
+  if (state === '42501')
+    return {
+      code: 'privilege-missing',
+      hint: 'Grant the privilege to the role, or connect as the owner of the objects.',
+    };
   if (state === '25006') return { code: 'server-read-only', hint: 'Connect to the primary server.' };
-  if (state === '53300') return { code: 'connection-failed', hint: 'All connection slots are taken: end idle sessions or raise max_connections.' };
-  if (state === '55P03') return { code: 'lock-unavailable', hint: 'Another session holds the lock: wait for it, or raise run.lockTimeout.' };
-  if (state === '57014') return { code: 'cancelled', hint: 'The statement was cancelled or ran into statement_timeout; nothing of it remains.' };
+  if (state === '53300')
+    return {
+      code: 'connection-failed',
+      hint: 'All connection slots are taken: end idle sessions or raise max_connections.',
+    };
+  if (state === '55P03')
+    return { code: 'lock-unavailable', hint: 'Another session holds the lock: wait for it, or raise run.lockTimeout.' };
+  if (state === '57014')
+    return {
+      code: 'cancelled',
+      hint: 'The statement was cancelled or ran into statement_timeout; nothing of it remains.',
+    };
   if (/does not support SSL|SSL connection|certificate|self.signed|altnames/i.test(error.message)) {
     return { code: 'connection-failed', hint: 'Check sslmode and sslrootcert in the connection URL.' };
   }
-  if (state === 'ECONNREFUSED') return { code: 'connection-failed', hint: 'Nothing listens there: check host and port, and that the server runs.' };
-  if (state === 'ENOTFOUND' || state === 'EAI_AGAIN') return { code: 'connection-failed', hint: 'The host name does not resolve: check the URL.' };
-  if (state === 'ENOENT') return { code: 'connection-failed', hint: 'The socket folder holds no server socket: check path and port.' };
+  if (state === 'ECONNREFUSED')
+    return { code: 'connection-failed', hint: 'Nothing listens there: check host and port, and that the server runs.' };
+  if (state === 'ENOTFOUND' || state === 'EAI_AGAIN')
+    return { code: 'connection-failed', hint: 'The host name does not resolve: check the URL.' };
+  if (state === 'ENOENT')
+    return { code: 'connection-failed', hint: 'The socket folder holds no server socket: check path and port.' };
   if (/timeout|timed out/i.test(error.message) || state === 'ETIMEDOUT') {
     return { code: 'connection-failed', hint: 'The server did not answer in time: check host, port and firewall.' };
   }
   if (/received invalid response|unexpected message|Expected/i.test(error.message)) {
-    return { code: 'connection-failed', hint: 'What answers at this address is not a PostgreSQL server: check host and port.' };
+    return {
+      code: 'connection-failed',
+      hint: 'What answers at this address is not a PostgreSQL server: check host and port.',
+    };
   }
   if (/^[0-9A-Z]{5}$/.test(state) && 'severity' in error) {
     return { code: 'connection-failed', hint: `The server says ${state}; see "PostgreSQL Error Codes" in its manual.` };
   }
-  return { code: 'connection-lost', hint: 'Check the server and the network, then run flyback status to see where things stand.' };
+  return {
+    code: 'connection-lost',
+    hint: 'Check the server and the network, then run flyback status to see where things stand.',
+  };
 }

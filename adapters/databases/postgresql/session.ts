@@ -1,3 +1,4 @@
+import type pgModule from 'pg';
 import type { Client as PgClient, QueryArrayResult } from 'pg';
 import type {
   PipelineOutcome,
@@ -12,7 +13,7 @@ import { quoteIdentifier } from './quoting.js';
 import { serverFailure, sessionError } from './server-failure.js';
 import { tlsAttempts } from './tls.js';
 
-type Pg = typeof import('pg');
+type Pg = typeof pgModule;
 
 /** Text exactly as the server sends it: flyback compares and records, it never computes with driver types. */
 const textOnly = { getTypeParser: () => (value: string) => value };
@@ -48,7 +49,10 @@ export async function connectPostgresql(settings: ConnectionSettings): Promise<S
         await session.close();
         if (fit === 'wrong') {
           failures.push(
-            new FlybackError('connection-failed', `${printHost(host)} is not the kind of server that targetServerType=${settings.targetServer} asks for.`),
+            new FlybackError(
+              'connection-failed',
+              `${printHost(host)} is not the kind of server that targetServerType=${settings.targetServer} asks for.`,
+            ),
           );
         }
       }
@@ -104,7 +108,7 @@ async function open(pg: Pg, settings: ConnectionSettings, host: HostAddress): Pr
       keepAlive: true,
       types: textOnly,
       pipeline: true,
-    } as ConstructorParameters<Pg['Client']>[0]);
+    });
     // Without a listener a connection that breaks while idle would end the process.
     client.on('error', () => undefined);
     try {
@@ -123,14 +127,12 @@ class PostgresqlSession implements Session {
   readonly facts: ServerFacts;
   readonly #pg: Pg;
   readonly #client: PgClient;
-  readonly #settings: ConnectionSettings;
   readonly #host: HostAddress;
   #notices: string[] = [];
 
-  private constructor(pg: Pg, client: PgClient, settings: ConnectionSettings, host: HostAddress, facts: ServerFacts) {
+  private constructor(pg: Pg, client: PgClient, host: HostAddress, facts: ServerFacts) {
     this.#pg = pg;
     this.#client = client;
-    this.#settings = settings;
     this.#host = host;
     this.facts = facts;
     client.on('notice', (notice) => {
@@ -139,7 +141,12 @@ class PostgresqlSession implements Session {
     });
   }
 
-  static async start(pg: Pg, client: PgClient, settings: ConnectionSettings, host: HostAddress): Promise<PostgresqlSession> {
+  static async start(
+    pg: Pg,
+    client: PgClient,
+    settings: ConnectionSettings,
+    host: HostAddress,
+  ): Promise<PostgresqlSession> {
     const setUp: string[] = [];
     if (settings.searchPath.length > 0) {
       setUp.push(`SET search_path = ${settings.searchPath.map(quoteIdentifier).join(', ')}`);
@@ -155,7 +162,10 @@ class PostgresqlSession implements Session {
     const [prepared, answered] = await Promise.allSettled([Promise.all(preparing), asking]);
     const mayUseReplicaMode = await probing;
     if (prepared.status === 'rejected') {
-      throw sessionError(prepared.reason, 'The connection was opened, but its initial SQL (search_path, initSql) failed');
+      throw sessionError(
+        prepared.reason,
+        'The connection was opened, but its initial SQL (search_path, initSql) failed',
+      );
     }
     if (answered.status === 'rejected') {
       throw sessionError(answered.reason, 'The server answered, but not like a PostgreSQL server');
@@ -163,11 +173,15 @@ class PostgresqlSession implements Session {
     const row = answered.value.rows[0] as readonly (string | null)[];
     const facts = readFacts(row, mayUseReplicaMode, client as unknown as { processID: number | null });
     if (facts.majorVersion < 14) {
-      throw new FlybackError('server-unsupported', `This server is PostgreSQL ${facts.version}; flyback supports 14 and newer.`, {
-        hint: 'Upgrade the server, or run the rollback script by hand with psql.',
-      });
+      throw new FlybackError(
+        'server-unsupported',
+        `This server is PostgreSQL ${facts.version}; flyback supports 14 and newer.`,
+        {
+          hint: 'Upgrade the server, or run the rollback script by hand with psql.',
+        },
+      );
     }
-    return new PostgresqlSession(pg, client, settings, host, facts);
+    return new PostgresqlSession(pg, client, host, facts);
   }
 
   async query(sql: string): Promise<readonly QueryResult[]> {
@@ -180,7 +194,8 @@ class PostgresqlSession implements Session {
 
   async pipeline(messages: readonly string[], onAnswer?: (index: number) => void): Promise<PipelineOutcome> {
     // The socket is corked so that all messages leave in as few packets as possible.
-    const stream = (this.#client as unknown as { connection: { stream: { cork?(): void; uncork?(): void } } }).connection.stream;
+    const stream = (this.#client as unknown as { connection: { stream: { cork?(): void; uncork?(): void } } })
+      .connection.stream;
     stream.cork?.();
     const answers = messages.map((text, index) => this.#send(text, index, onAnswer));
     stream.uncork?.();
@@ -193,7 +208,11 @@ class PostgresqlSession implements Session {
     return { results, failure: undefined };
   }
 
-  async #send(text: string, index: number, onAnswer: ((index: number) => void) | undefined): Promise<readonly QueryResult[]> {
+  async #send(
+    text: string,
+    index: number,
+    onAnswer: ((index: number) => void) | undefined,
+  ): Promise<readonly QueryResult[]> {
     const answer = (await this.#client.query({ text, rowMode: 'array' })) as unknown;
     onAnswer?.(index);
     const list = (Array.isArray(answer) ? answer : [answer]) as readonly QueryArrayResult<(string | null)[]>[];
@@ -207,7 +226,11 @@ class PostgresqlSession implements Session {
       endCopyFrom(): void;
     }
     // pg answers COPY … FROM STDIN with CopyFail unless a query object supplies the data itself.
-    const query = new (class extends (Query as unknown as new (config: object, values?: undefined, done?: unknown) => object) {
+    const query = new (class extends (Query as unknown as new (
+      config: object,
+      values?: undefined,
+      done?: unknown,
+    ) => object) {
       handleCopyInResponse(connection: CopyConnection): void {
         connection.sendCopyFromChunk(Buffer.from(data, 'utf8'));
         connection.endCopyFrom();
@@ -215,7 +238,9 @@ class PostgresqlSession implements Session {
     })({ text: statement, rowMode: 'array' });
     try {
       const answer = await new Promise<unknown>((resolve, reject) => {
-        Object.assign(query, { callback: (error: unknown, result: unknown) => (error ? reject(error as Error) : resolve(result)) });
+        Object.assign(query, {
+          callback: (error: unknown, result: unknown) => (error ? reject(error as Error) : resolve(result)),
+        });
         this.#client.query(query as never);
       });
       return toResult(answer as QueryArrayResult<(string | null)[]>);
@@ -274,8 +299,27 @@ function toResult(result: QueryArrayResult<(string | null)[]>): QueryResult {
   };
 }
 
-function readFacts(row: readonly (string | null)[], mayUseReplicaMode: boolean, client: { processID: number | null }): ServerFacts {
-  const [version, versionNumber, databaseName, user, currentSchema, readOnly, pid, locks, connections, prepared, role, searchPath, auxiliary, id] = row;
+function readFacts(
+  row: readonly (string | null)[],
+  mayUseReplicaMode: boolean,
+  client: { processID: number | null },
+): ServerFacts {
+  const [
+    version,
+    versionNumber,
+    databaseName,
+    user,
+    currentSchema,
+    readOnly,
+    pid,
+    locks,
+    connections,
+    prepared,
+    role,
+    searchPath,
+    auxiliary,
+    id,
+  ] = row;
   return {
     version: version ?? '',
     majorVersion: Math.floor(Number(versionNumber) / 10_000),

@@ -32,7 +32,9 @@ async function readFiles(tls: TlsSettings): Promise<ConnectionOptions> {
   const ca = tls.rootCertificateFile ?? (verifies ? path.join(homedir(), '.postgresql', 'root.crt') : undefined);
   return {
     ...(ca === undefined ? {} : { ca: await read(ca, 'root certificate (sslrootcert)') }),
-    ...(tls.certificateFile === undefined ? {} : { cert: await read(tls.certificateFile, 'client certificate (sslcert)') }),
+    ...(tls.certificateFile === undefined
+      ? {}
+      : { cert: await read(tls.certificateFile, 'client certificate (sslcert)') }),
     ...(tls.keyFile === undefined ? {} : { key: await read(tls.keyFile, 'client key (sslkey)') }),
     ...(tls.keyPassword === undefined ? {} : { passphrase: tls.keyPassword.reveal() }),
   };
@@ -42,9 +44,13 @@ async function read(file: string, what: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (cause) {
-    throw new FlybackError('config-invalid', `Cannot read the ${what} at ${file}: ${(cause as NodeJS.ErrnoException).code ?? 'unreadable'}.`, {
-      hint: 'Correct the path in the connection URL, or make the file readable for this user.',
-      cause,
-    });
+    throw new FlybackError(
+      'config-invalid',
+      `Cannot read the ${what} at ${file}: ${(cause as NodeJS.ErrnoException).code ?? 'unreadable'}.`,
+      {
+        hint: 'Correct the path in the connection URL, or make the file readable for this user.',
+        cause,
+      },
+    );
   }
 }

@@ -1,0 +1,36 @@
+import { loadProjectConfig, readFilesOnly, toolbox, withProject } from '../../compose/open-project.js';
+import { exitCodes } from '../../errors/error.js';
+import { audit } from '../../pairing/audit.js';
+import { classifyPairs } from '../../project/classify-project.js';
+import type { Project } from '../../project/project.js';
+import { out, outJson, type CommandContext } from '../command.js';
+import { findingText } from '../output/error-text.js';
+import { count } from '../output/numbers.js';
+import { pairJson, statusTable } from './status.js';
+
+/** flyback audit: the coverage gate; exit code 1 when a version has no rollback worth the name. */
+export async function runAudit(context: CommandContext, flags: { readonly offline?: true }): Promise<number> {
+  if (flags.offline === true) return report(context, await readFilesOnly(context.open));
+  const config = await loadProjectConfig(context.open);
+  if (config.connection === undefined) return report(context, await readFilesOnly(context.open));
+  return withProject(context.open, (project) => report(context, project));
+}
+
+async function report(context: CommandContext, project: Project): Promise<number> {
+  const pairs = classifyPairs(project.pairs, await toolbox.database.loadClassifier(), toolbox.database.dialect);
+  const result = audit(pairs, project.config.audit, project.findings);
+  if (context.json) {
+    outJson({ ...result, versions: pairs.map(pairJson), askedDatabase: project.history !== undefined });
+  } else {
+    const shown = pairs.filter((pair) => pair.state !== 'baseline');
+    out(await statusTable(shown));
+    out('');
+    for (const finding of result.findings.filter((candidate) => candidate.severity !== 'info'))
+      out(findingText(finding, process.stdout));
+    const { counts } = result;
+    out(
+      `\n${result.passed ? 'passed' : 'FAILED'}: ${counts.covered} of ${count(counts.needed, 'version')} ${counts.needed === 1 ? 'has' : 'have'} a usable rollback; ${count(counts.findings.error, 'error')}, ${count(counts.findings.warning, 'warning')}${project.history === undefined ? ' (files only, no database asked)' : ''}`,
+    );
+  }
+  return result.passed ? exitCodes.done : exitCodes.findings;
+}

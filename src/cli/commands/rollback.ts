@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { connect, withProject } from '../../compose/open-project.js';
+import { exitCodes, FlybackError } from '../../errors/error.js';
+import type { BuiltPlan } from '../../plan/build-plan.js';
+import { parsePlan, requireCurrent } from '../../plan/plan-file.js';
+import { planRollback, type PlanOptions } from '../../plan/plan-rollback.js';
+import type { ConnectedProject } from '../../project/project.js';
+import { rollback } from '../../run/rollback.js';
+import { out, outJson, progress, type CommandContext } from '../command.js';
+import { errorJson, errorText } from '../output/error-text.js';
+import { count } from '../output/numbers.js';
+import { planText } from '../output/plan-text.js';
+import { progressWriter, runText } from '../output/run-text.js';
+import type { RollbackFlags } from '../program.js';
+import { readTarget } from '../target.js';
+
+/** flyback rollback: plans, asks, runs, reports. */
+export async function runRollback(context: CommandContext, flags: RollbackFlags): Promise<number> {
+  const isDry = flags.dryRun === true;
+  const isAsking = !isDry && flags.yes !== true;
+  if (isAsking && !(process.stdin.isTTY && process.stderr.isTTY)) {
+    throw new FlybackError(
+      'confirmation-missing',
+      'A rollback destroys, and nobody can be asked here: this is not a terminal.',
+      {
+        hint: 'Look at flyback plan first, then give --yes.',
+      },
+    );
+  }
+  const stored = flags.plan === undefined ? undefined : parsePlan(await readPlanFile(flags.plan), flags.plan);
+  return withProject(context.open, async (project, config) => {
+    const options: PlanOptions = {
+      target: stored?.target ?? readTarget(flags),
+      transaction: stored?.transaction ?? (flags.singleTransaction === true ? 'single' : 'per-version'),
+      triggers:
+        stored?.triggers.mode === 'replica' || stored?.triggers.reason === 'as asked'
+          ? stored.triggers.mode
+          : undefined,
+      mode: isDry ? 'dry-run' : 'for-real',
+      estimates: isAsking ? 'ask' : 'leave-out',
+    };
+    const built = await planRollback(project, options);
+    if (stored !== undefined) requireCurrent(stored, built.plan);
+    if (isAsking) {
+      progress(planText(built.plan, process.stderr));
+      await confirm(project, built, context.signal);
+    } else {
+      for (const hazard of built.plan.hazards)
+        progress(`${hazard.severity} ${hazard.code}: ${hazard.subject}: ${hazard.message}`);
+    }
+    const result = await rollback(project, built, {
+      mode: isDry ? 'dry-run' : 'for-real',
+      reason: flags.reason,
+      flybackVersion: packageJson.version,
+      signal: context.signal,
+      onEvent: progressWriter(process.stderr),
+      reconnect: () => connect(config),
+    });
+    if (context.json) {
+      const { failure, ...rest } = result;
+      outJson({ ...rest, planHash: built.plan.hash, ...(failure === undefined ? {} : errorJson(failure)) });
+    } else {
+      out(runText(result, process.stdout));
+    }
+    if (result.failure === undefined) return exitCodes.done;
+    progress(errorText(result.failure, process.stderr));
+    return result.failure.exitCode;
+  });
+}
+
+async function readPlanFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new FlybackError(
+      'file-unreadable',
+      `Cannot read the plan ${file}: ${(cause as NodeJS.ErrnoException).code ?? 'unreadable'}.`,
+      {
+        hint: 'Make one with: flyback plan --json > plan.json',
+        cause,
+      },
+    );
+  }
+}
+
+/** The answer is the name of the database: a habitual "y" must not be enough for production. */
+async function confirm(project: ConnectedProject, built: BuiltPlan, signal: AbortSignal): Promise<void> {
+  const { databaseName } = project.session.facts;
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await reader.question(
+      `\nTake back ${count(built.plan.steps.length, 'version')}? Type the name of the database (${databaseName}) to go on: `,
+      { signal },
+    );
+    if (answer.trim() === databaseName) return;
+  } catch {
+    // Ctrl-C or the end of the input: not confirmed either.
+  } finally {
+    reader.close();
+  }
+  throw new FlybackError('confirmation-missing', 'Not confirmed; nothing was changed.', {
+    hint: 'Run it again and type the name of the database.',
+  });
+}

@@ -1,0 +1,85 @@
+import type { Plan, PlannedStatement, PlanStep } from '../../plan/plan.js';
+import type { ObjectRef } from '../../risk/change.js';
+import { findingText, paint } from './error-text.js';
+import { count, printBytes } from './numbers.js';
+
+const riskStyle = {
+  none: 'green',
+  minimal: 'green',
+  low: 'green',
+  medium: 'yellow',
+  high: 'red',
+  critical: 'red',
+} as const;
+
+/** The plan as an engineer reads it before saying yes. */
+export function planText(plan: Plan, stream: NodeJS.WriteStream): string {
+  const { table } = plan.history;
+  return [
+    `Plan to take back ${count(plan.steps.length, 'version')} in ${plan.database.databaseName} (${plan.database.name} ${plan.database.serverVersion}, as ${plan.database.user})`,
+    `  history      ${table.schema}.${table.name}, ${count(plan.history.rowCount, 'row')}`,
+    `  transaction  ${plan.transaction === 'single' ? 'one for all versions' : plan.steps.length === 1 ? 'one' : 'one for each version'}`,
+    `  triggers     ${plan.triggers.mode} (${plan.triggers.reason})`,
+    `  record       ${plan.recordTable.schema}.${plan.recordTable.name}`,
+    '',
+    ...plan.steps.flatMap((step, index) => stepText(step, index, plan.steps.length, stream)),
+    ...(plan.hazards.length === 0
+      ? []
+      : ['Know before you say yes', ...plan.hazards.map((hazard) => indent(findingText(hazard, stream))), '']),
+    'Afterwards',
+    `  applied      ${plan.after.applied.length === 0 ? 'nothing' : plan.after.applied.length > 8 ? `${count(plan.after.applied.length, 'version')}, up to ${plan.after.applied.at(-1) ?? ''}` : plan.after.applied.join(', ')}`,
+    `  next migrate ${plan.after.forecast}`,
+    ...(plan.repeatables.length === 0
+      ? []
+      : [`  repeatables  ran after a version that goes and may need to run again: ${plan.repeatables.join(', ')}`]),
+    `  plan hash    ${plan.hash}`,
+  ].join('\n');
+}
+
+function stepText(step: PlanStep, index: number, total: number, stream: NodeJS.WriteStream): readonly string[] {
+  return [
+    `${index + 1}/${total}  version ${step.version}  ${step.description}`,
+    `  script       ${step.script.file}${step.script.source === 'undo' ? ' (undo file)' : ''}`,
+    `  risk         ${paint(riskStyle[step.risk], step.risk, stream)}, data loss: ${step.dataLoss}${step.approval === undefined ? '' : `, approved: ${step.approval}`}`,
+    ...(step.triggers === 'replica' ? [] : [`  triggers     ${step.triggers}`]),
+    ...step.statements.flatMap((statement) => statementText(statement)),
+    ...step.verifications.map(
+      (verification) => `  ${String(verification.line).padStart(4)}  verify ${verification.name}`,
+    ),
+    ...step.takenOver.map((part) => `  ${String(part.line).padStart(4)}  ${firstLine(part.text)} – ${part.instead}`),
+    '',
+  ];
+}
+
+function statementText(statement: PlannedStatement): readonly string[] {
+  const { estimate } = statement;
+  const locks = [...new Set(statement.locks.map((lock) => `${lock.level} on ${objectName(lock.on)}`))];
+  const facts = [
+    `${statement.changes.join(', ')}; risk ${statement.risk}`,
+    ...(locks.length === 0 ? [] : [`locks ${locks.join(', ')}`]),
+    ...(statement.work === 'none' ? [] : [statement.work === 'scan' ? 'reads the whole table' : 'rewrites the table']),
+    ...(estimate === null
+      ? []
+      : [`about ${estimate.rows ?? 'an unknown number of'} rows, ${printBytes(estimate.bytes ?? 0)}`]),
+    ...(statement.dataLoss === 'no' ? [] : [`data loss: ${statement.dataLoss}`]),
+    ...statement.cascade.map((victim) => `CASCADE also removes ${victim}`),
+  ];
+  const [first = '', ...rest] = statement.sql.split(/\r\n|\r|\n/);
+  return [
+    `  ${String(statement.line).padStart(4)}  ${first}`,
+    ...rest.map((line) => `        ${line}`),
+    ...facts.map((fact) => `          · ${fact}`),
+  ];
+}
+
+function objectName(ref: ObjectRef): string {
+  return `${ref.schema === undefined ? '' : `${ref.schema}.`}${ref.name}`;
+}
+
+function firstLine(text: string): string {
+  return text.split(/\r\n|\r|\n/, 1)[0] ?? '';
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '  ');
+}

@@ -1,0 +1,84 @@
+import type { RunEvent, RunResult, StepOutcome } from '../../run/run-result.js';
+import { paint } from './error-text.js';
+import { count, printDuration } from './numbers.js';
+
+/** Writes the progress of a run, one line an event, to stderr. */
+export function progressWriter(stream: NodeJS.WriteStream): (event: RunEvent) => void {
+  const write = (line: string): void => void stream.write(`${line}\n`);
+  return (event) => {
+    switch (event.kind) {
+      case 'waiting-for-tool-lock':
+        write(
+          `waiting for the lock of the migration tool (${printDuration(event.waitedMs)})${event.holders.length === 0 ? '' : `: held by ${event.holders.join('; ')}`}`,
+        );
+        break;
+      case 'locked':
+        break;
+      case 'step-started':
+        write(`${event.number}/${event.of}  version ${event.version}`);
+        break;
+      case 'statement-finished':
+        if (event.durationMs >= 100 || stream.isTTY)
+          write(`      line ${event.line}  ${printDuration(event.durationMs)}`);
+        break;
+      case 'verified':
+        write(
+          `      ${event.result.passed ? paint('green', 'verified', stream) : paint('red', 'not verified', stream)}  ${event.result.name}: expected ${event.result.expected}, got ${event.result.actual}`,
+        );
+        break;
+      case 'step-finished':
+        write(
+          `      ${outcomeText(event.outcome, stream)}  version ${event.version}  ${printDuration(event.durationMs)}`,
+        );
+        break;
+      case 'lock-timeout':
+        write(
+          `      ${paint('yellow', 'waiting', stream)}  ${event.message}; rolled back, try ${event.attempt + 1} in ${printDuration(event.pauseMs)}`,
+        );
+        break;
+      case 'recorded':
+        break;
+    }
+  };
+}
+
+const outcomeWords: Readonly<Record<StepOutcome, string>> = {
+  committed: 'rolled back',
+  passed: 'passed, taken back',
+  failed: 'failed, nothing changed',
+  'rolled-back': 'not committed',
+  unknown: 'unknown',
+  'not-run': 'not run',
+};
+
+function outcomeText(outcome: StepOutcome, stream: NodeJS.WriteStream): string {
+  const style = outcome === 'committed' || outcome === 'passed' ? 'green' : 'red';
+  return paint(style, outcomeWords[outcome], stream);
+}
+
+/** What a run came to, for stdout. */
+export function runText(result: RunResult, stream: NodeJS.WriteStream): string {
+  const done = result.steps.filter((step) => step.outcome === 'committed' || step.outcome === 'passed');
+  const head =
+    result.outcome === 'committed'
+      ? `Rolled back ${count(done.length, 'version')}: ${shorten(done.map((step) => step.version))}`
+      : result.outcome === 'dry-run'
+        ? `Dry run passed for ${count(done.length, 'version')}: ${shorten(done.map((step) => step.version))}; nothing was changed`
+        : `The run stopped: ${done.length === 0 ? 'no version was rolled back' : `${count(done.length, 'version')} rolled back before (${shorten(done.map((step) => step.version))})`}`;
+  return [
+    head,
+    ...result.steps.flatMap((step) =>
+      step.verifications.map(
+        (check) => `  ${check.passed ? 'ok' : 'NOT OK'}  ${step.version}  ${check.name}: ${check.actual}`,
+      ),
+    ),
+    ...result.warnings.map((warning) => `  ${paint('yellow', 'warning', stream)} ${warning}`),
+    ...(result.recordHash === undefined ? [] : [`  record ${result.recordHash}`]),
+  ].join('\n');
+}
+
+function shorten(versions: readonly string[]): string {
+  return versions.length > 8
+    ? `${versions.slice(0, 4).join(', ')} … ${versions.slice(-2).join(', ')}`
+    : versions.join(', ');
+}

@@ -1,0 +1,68 @@
+import { homedir } from 'node:os';
+import { databases, histories } from '../../adapters/index.js';
+import { readConnection } from '../../adapters/databases/postgresql/jdbc-url.js';
+import { readFlywayConfig } from '../../adapters/histories/flyway/config/read-config.js';
+import type { Session } from '../adapter/database.js';
+import type { Toolbox } from '../adapter/toolbox.js';
+import type { Config } from '../config/config.js';
+import { loadConfig, type ConfigFlags } from '../config/load-config.js';
+import { FlybackError } from '../errors/error.js';
+import type { ConnectedProject, Project } from '../project/project.js';
+import { readProject, readProjectFiles } from '../project/read-project.js';
+
+/** What a project is opened with; everything has a default that the command line uses too. */
+export interface OpenOptions {
+  /** The folder with flyway.toml, flyway.conf or flyback.toml. Default: the current folder. */
+  readonly folder?: string | undefined;
+  /** As the command line's flags, without dashes: { url: 'jdbc:postgresql://…' }. */
+  readonly flags?: ConfigFlags | undefined;
+  /** Default: process.env. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** The adapters for what flyback supports today. */
+export const toolbox: Toolbox = { database: databases.postgresql, history: histories.flyway };
+
+/** Reads the configuration as the command line does. Throws FlybackError config-invalid with all problems at once. */
+export async function loadProjectConfig(options: OpenOptions = {}): Promise<Config> {
+  return loadConfig({
+    projectFolder: options.folder ?? process.cwd(),
+    flags: options.flags ?? {},
+    environment: options.environment ?? process.env,
+    homeFolder: homedir(),
+    currentFolder: process.cwd(),
+    readToolConfig: readFlywayConfig,
+    readConnection,
+  });
+}
+
+/** Opens a session to the configured database. The caller closes it. */
+export async function connect(config: Config): Promise<Session> {
+  if (config.connection === undefined) {
+    throw new FlybackError('config-invalid', 'No database is configured.', {
+      hint: 'Set url in flyway.toml or flyway.conf, or FLYWAY_URL, or give --url jdbc:postgresql://host/database.',
+    });
+  }
+  return toolbox.database.connect(config.connection);
+}
+
+/**
+ * Reads configuration, files and history, gives the project to `use`, and closes the connection whatever happens.
+ */
+export async function withProject<T>(
+  options: OpenOptions,
+  use: (project: ConnectedProject, config: Config) => Promise<T>,
+): Promise<T> {
+  const config = await loadProjectConfig(options);
+  const session = await connect(config);
+  try {
+    return await use(await readProject(config, toolbox, session, new Date()), config);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Reads configuration and files only; nothing is known of what is applied. */
+export async function readFilesOnly(options: OpenOptions = {}): Promise<Project> {
+  return readProjectFiles(await loadProjectConfig(options), toolbox, new Date());
+}

@@ -1,0 +1,469 @@
+import path from 'node:path';
+import type { Classifier, ObjectFacts, Session } from '../adapter/database.js';
+import type { Toolbox } from '../adapter/toolbox.js';
+import type { FlywaySettings } from '../config/config.js';
+import { FlybackError } from '../errors/error.js';
+import type { Finding } from '../errors/finding.js';
+import { sha256 } from '../fingerprint/fingerprint.js';
+import type { History, InterpretedEntry, QualifiedName } from '../history/history.js';
+import type { Migration } from '../history/migration.js';
+import type { Pair } from '../pairing/pair.js';
+import { riskiest, statementRisk, worstLoss } from '../risk/assess.js';
+import type { ObjectRef, StatementImpact } from '../risk/change.js';
+import type { RollbackScript, TriggersMode } from '../scripts/rollback-script.js';
+import { checkLockBudget } from './lock-budget.js';
+import { planHash } from './plan-hash.js';
+import type { Plan, PlannedStatement, PlanStep, Target, TransactionMode } from './plan.js';
+import { selectVersions, type Selection } from './select-versions.js';
+
+export interface PlanRequest {
+  readonly target: Target;
+  readonly transaction: TransactionMode;
+  /** Undefined: replica where the role may, else disable. */
+  readonly triggers: TriggersMode | undefined;
+  readonly toolbox: Toolbox;
+  readonly session: Session;
+  readonly classifier: Classifier;
+  readonly history: History;
+  readonly pairs: readonly Pair[];
+  readonly migrations: readonly Migration[];
+  /** Findings of the project as a whole; errors among them refuse the plan. */
+  readonly findings: readonly Finding[];
+  readonly settings: FlywaySettings;
+  readonly recordTable: QualifiedName;
+  readonly projectFolder: string;
+  /** Takes secrets out of SQL that the plan shows. */
+  readonly redact: (text: string) => string;
+  readonly now: Date;
+  /** Whether all steps will share one transaction when run (single, or a dry run): their locks add up. */
+  readonly locksAddUp: 'yes' | 'no';
+  /** Sizes cost a look at every file of the tables; only a plan that is shown needs them. */
+  readonly estimates: 'ask' | 'leave-out';
+}
+
+/** A plan with what is needed to run it in this process. */
+export interface BuiltPlan {
+  readonly plan: Plan;
+  readonly scripts: readonly RollbackScript[];
+}
+
+/**
+ * Makes the plan: which versions, in which order, with exactly which SQL and which consequences. Reads the catalog,
+ * changes nothing. Throws FlybackError plan-refused with every reason at once: a gap in the chain, an unusable script,
+ * a middle version, the baseline floor.
+ */
+export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
+  const { history, toolbox, session } = request;
+  const selection = selectVersions(history, request.target, toolbox.history.versions);
+  const chosen = usableScripts(request, selection);
+  const triggers = triggersMode(request);
+  const drafts = chosen.map(({ row, script }) => draftStep(request, row, script, triggers.mode));
+  const facts = await askCatalog(request, drafts);
+  const steps = drafts.map((draft) => finishStep(draft, facts));
+  checkLockBudget(request, steps.length, facts.dependents);
+  const after = historyAfter(request, selection);
+  const unsigned: Omit<Plan, 'hash'> = {
+    format: 'flyback-plan/1',
+    createdAt: request.now.toISOString(),
+    target: request.target,
+    transaction: request.transaction,
+    triggers,
+    tool: history.tool,
+    database: {
+      name: toolbox.database.name,
+      serverVersion: session.facts.version,
+      databaseName: session.facts.databaseName,
+      user: session.facts.user,
+    },
+    history: {
+      table: history.table,
+      fingerprint: history.fingerprint,
+      rowCount: history.rows.length,
+      maxRank: history.rows.at(-1)?.entry.rank ?? 0,
+    },
+    recordTable: request.recordTable,
+    steps,
+    after: after.after,
+    repeatables: repeatablesToRepeat(history, selection),
+    hazards: [...selection.hazards, ...after.hazards, ...stepHazards(request, steps, facts)],
+  };
+  return { plan: { ...unsigned, hash: planHash(unsigned) }, scripts: chosen.map(({ script }) => script) };
+}
+
+/** Findings about the project as a whole under which nothing is run: Flyway would execute rollback scripts by itself. */
+const unsafeSetUp: ReadonlySet<string> = new Set([
+  'rollbacks-folder-scanned',
+  'rollback-without-version',
+  'script-without-version',
+]);
+
+interface Chosen {
+  readonly row: InterpretedEntry;
+  readonly script: RollbackScript;
+}
+
+/** Every row must have a script worth running; all reasons are told at once, before the first statement. */
+function usableScripts(request: PlanRequest, selection: Selection): readonly Chosen[] {
+  const pairByRank = new Map(
+    request.pairs.flatMap((pair) => (pair.row === undefined ? [] : [[pair.row.entry.rank, pair] as const])),
+  );
+  const reasons: Finding[] = request.findings.filter((finding) => unsafeSetUp.has(finding.code));
+  const chosen: Chosen[] = [];
+  for (const row of selection.rows) {
+    const version = row.version?.text ?? row.entry.versionText ?? '';
+    const pair = pairByRank.get(row.entry.rank);
+    const errors =
+      pair === undefined
+        ? []
+        : [...pair.findings, ...(pair.script?.findings ?? [])].filter(
+            (finding) => finding.severity === 'error' && blocksRun(finding),
+          );
+    reasons.push(...unique(errors));
+    if (pair?.script === undefined) {
+      if (errors.length === 0) {
+        reasons.push({
+          code: 'rollback-missing',
+          severity: 'error',
+          subject: version,
+          message: `Version ${version} (${row.entry.description}) has no rollback script.`,
+          hint: `Write one, starting from: flyback stub ${version}`,
+        });
+      }
+      continue;
+    }
+    chosen.push({ row, script: pair.script });
+  }
+  if (reasons.length > 0) {
+    const versions = selection.rows.map((row) => row.version?.text ?? '');
+    throw new FlybackError(
+      'plan-refused',
+      `Cannot plan to take back ${versions.length === 1 ? `version ${versions[0] ?? ''}` : `versions ${versions.slice(0, 6).join(', ')}${versions.length > 6 ? ', …' : ''}`}: ${reasons.length === 1 ? 'one thing stands' : `${reasons.length} things stand`} in the way.`,
+      {
+        hint: reasons.length === 1 ? reasons[0]?.hint : 'Put right what is listed, then plan again; nothing was run.',
+        findings: reasons,
+      },
+    );
+  }
+  return chosen;
+}
+
+/** Findings about the migration file do not make its rollback script unusable; those about the script do. */
+function blocksRun(finding: Finding): boolean {
+  return !finding.code.startsWith('migration-');
+}
+
+function unique(findings: readonly Finding[]): readonly Finding[] {
+  const seen = new Set<string>();
+  return findings.filter((finding) => {
+    const key = `${finding.code}\n${finding.subject}\n${finding.message}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+function triggersMode(request: PlanRequest): Plan['triggers'] {
+  const { session, triggers } = request;
+  const may = session.facts.mayUseReplicaMode;
+  if (triggers === 'replica' && !may) {
+    throw new FlybackError(
+      'privilege-missing',
+      `Role ${session.facts.user} may not set session_replication_role, which --triggers replica needs.`,
+      {
+        hint: `Use --triggers disable (the owner of the tables may) or --triggers keep; or, from PostgreSQL 15 on: GRANT SET ON PARAMETER session_replication_role TO ${session.facts.user};`,
+      },
+    );
+  }
+  if (triggers !== undefined) return { mode: triggers, reason: 'as asked' };
+  return may
+    ? { mode: 'replica', reason: 'the default' }
+    : {
+        mode: 'disable',
+        reason: `role ${session.facts.user} may not set session_replication_role; the user triggers of the tables that a script writes to are disabled one by one, foreign keys stay on`,
+      };
+}
+
+interface DraftStatement {
+  readonly planned: Omit<PlannedStatement, 'cascade' | 'estimate'>;
+  readonly impact: StatementImpact;
+}
+
+interface DraftStep {
+  readonly step: Omit<PlanStep, 'statements' | 'risk' | 'dataLoss'>;
+  readonly statements: readonly DraftStatement[];
+}
+
+function draftStep(request: PlanRequest, row: InterpretedEntry, script: RollbackScript, mode: TriggersMode): DraftStep {
+  const relative = path.relative(request.projectFolder, script.file);
+  const statements = script.statements.map((statement) => {
+    const impact = request.classifier.classify(statement.text);
+    if (!('changes' in impact)) {
+      throw new FlybackError(
+        'script-refused',
+        `Version ${script.version.text}: the statement in line ${statement.line} cannot be parsed: ${impact.message}`,
+        {
+          hint: 'Correct the script; flyback audit finds such statements in all scripts.',
+        },
+      );
+    }
+    if (impact.notTransactional !== undefined) {
+      throw new FlybackError(
+        'script-refused',
+        `Version ${script.version.text}, line ${statement.line}: ${impact.notTransactional}`,
+        {
+          hint: 'This release runs a rollback in one transaction only: take the statement out and run it by hand, or use a form that a transaction allows.',
+        },
+      );
+    }
+    return {
+      impact,
+      planned: {
+        line: statement.line,
+        sql: request.redact(statement.text),
+        changes: impact.changes,
+        risk: statementRisk(impact),
+        dataLoss: impact.dataLoss,
+        locks: impact.locks,
+        work: impact.work,
+        drops: impact.drops,
+        writes: impact.writes,
+      },
+    };
+  });
+  return {
+    statements,
+    step: {
+      version: row.version?.text ?? row.entry.versionText ?? '',
+      description: row.entry.description,
+      entry: row.entry,
+      script: {
+        file: relative.startsWith('..') || path.isAbsolute(relative) ? script.file : relative.split(path.sep).join('/'),
+        source: script.source,
+        checksum: script.checksum,
+        textChecksum: sha256(script.text),
+      },
+      triggers: script.directives.triggers ?? mode,
+      verifications: script.verifications.map((verification) => ({
+        name: verification.name,
+        line: verification.query.line,
+        sql: request.redact(verification.query.text),
+        expectation: verification.expectation,
+      })),
+      takenOver: script.takenOver,
+      allowLoss: script.directives.allowLoss,
+      approval: script.directives.approval,
+    },
+  };
+}
+
+interface CatalogFacts {
+  readonly byRef: ReadonlyMap<string, ObjectFacts>;
+  /** Locks that all drops need together; undefined when not asked. */
+  readonly dependents: number | undefined;
+}
+
+function refKey(ref: ObjectRef): string {
+  return JSON.stringify([ref.kind, ref.schema ?? null, ref.name, ref.member ?? null]);
+}
+
+/** Asks only what is needed: dependents of what CASCADE drops (or of every drop when locks add up), sizes when shown. */
+async function askCatalog(request: PlanRequest, drafts: readonly DraftStep[]): Promise<CatalogFacts> {
+  const statements = drafts.flatMap((draft) => draft.statements);
+  const locksAddUp = request.locksAddUp === 'yes';
+  const dropped = statements.flatMap(({ impact }) => (impact.cascade || locksAddUp ? impact.drops : []));
+  const sized =
+    request.estimates === 'ask' ? statements.flatMap(({ impact }) => [...impact.drops, ...impact.writes]) : [];
+  if (dropped.length === 0 && sized.length === 0) return { byRef: new Map(), dependents: undefined };
+  await useScriptPath(request);
+  const byRef = new Map<string, ObjectFacts>();
+  const ask = async (refs: readonly ObjectRef[], question: { sizes: boolean; dependents: boolean }): Promise<void> => {
+    const distinct = [...new Map(refs.map((ref) => [refKey(ref), ref])).values()].filter(
+      (ref) => !byRef.has(refKey(ref)),
+    );
+    for (const fact of await request.toolbox.database.objectFacts(request.session, distinct, question))
+      byRef.set(refKey(fact.ref), fact);
+  };
+  await ask(dropped, { sizes: request.estimates === 'ask', dependents: true });
+  await ask(sized, { sizes: true, dependents: false });
+  const distinctDropped = new Set(dropped.map(refKey));
+  const dependents = locksAddUp
+    ? [...distinctDropped].reduce((sum, key) => sum + (byRef.get(key)?.dependents ?? 0), 0)
+    : undefined;
+  return { byRef, dependents };
+}
+
+/** Unqualified names must mean the same in the plan as in the run. */
+async function useScriptPath(request: PlanRequest): Promise<void> {
+  const { toolbox, session, settings, history } = request;
+  await session.query(
+    toolbox.database.sql.useScriptPath(session.facts, toolbox.history.scriptSchema(settings, history.table)),
+  );
+}
+
+function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
+  const statements = draft.statements.map(({ planned, impact }): PlannedStatement => {
+    const known = (refs: readonly ObjectRef[]): readonly ObjectFacts[] =>
+      refs.flatMap((ref) => facts.byRef.get(refKey(ref)) ?? []);
+    const named = new Set(impact.drops.map((ref) => describeRef(ref)));
+    const cascade = impact.cascade
+      ? [...new Set(known(impact.drops).flatMap((fact) => fact.cascade))].filter((victim) => !named.has(victim))
+      : [];
+    const sized = known([...impact.drops, ...impact.writes]).filter((fact) => fact.bytes !== null);
+    const sum = (values: readonly (number | null)[]): number | null =>
+      values.every((value) => value === null) ? null : values.reduce<number>((total, value) => total + (value ?? 0), 0);
+    return {
+      ...planned,
+      cascade,
+      estimate:
+        sized.length === 0
+          ? null
+          : { rows: sum(sized.map((fact) => fact.rows)), bytes: sum(sized.map((fact) => fact.bytes)) },
+    };
+  });
+  return {
+    ...draft.step,
+    risk: riskiest(statements.map((statement) => statement.risk)),
+    dataLoss: worstLoss(statements.map((statement) => statement.dataLoss)),
+    statements,
+  };
+}
+
+function describeRef(ref: ObjectRef): string {
+  return `${ref.kind} ${ref.schema === undefined ? '' : `${ref.schema}.`}${ref.name}`;
+}
+
+function historyAfter(
+  request: PlanRequest,
+  selection: Selection,
+): { readonly after: Plan['after']; readonly hazards: readonly Finding[] } {
+  const { history, toolbox } = request;
+  const going = new Set(selection.rows.map((row) => row.entry.rank));
+  const remaining = history.rows.filter((row) => !going.has(row.entry.rank)).map((row) => row.entry);
+  const later = toolbox.history.interpret(history.table, remaining);
+  const forecast = toolbox.history.forecast(later, request.migrations, request.settings);
+  const hazards: Finding[] = [];
+  if (forecast.refuses !== undefined) {
+    hazards.push({
+      code: 'migrate-will-refuse',
+      severity: 'warning',
+      subject: `${history.table.schema}.${history.table.name}`,
+      message: `Afterwards ${history.tool} migrate will refuse: ${forecast.refuses}`,
+      hint: 'Remove or correct the migration files before the next migrate.',
+    });
+  }
+  return {
+    after: {
+      applied: later.applied.map((row) => row.version?.text ?? row.entry.versionText ?? ''),
+      forecast: forecast.summary,
+      willApply: forecast.willApply,
+    },
+    hazards,
+  };
+}
+
+/** Repeatable migrations that ran after a version that goes: their views or functions may rely on it. */
+function repeatablesToRepeat(history: History, selection: Selection): readonly string[] {
+  const lowest = Math.min(...selection.rows.map((row) => row.entry.rank));
+  return history.rows
+    .filter((row) => row.state === 'repeatable' && row.entry.rank > lowest)
+    .map((row) => row.entry.description);
+}
+
+function stepHazards(request: PlanRequest, steps: readonly PlanStep[], facts: CatalogFacts): readonly Finding[] {
+  const hazards: Finding[] = [];
+  for (const step of steps) {
+    const allowed = new Set(step.allowLoss.map((name) => name.toLowerCase()));
+    for (const statement of step.statements) {
+      const subject = `${step.version}, line ${statement.line}`;
+      for (const victim of statement.cascade) {
+        hazards.push({
+          code: 'cascade-sweeps',
+          severity: 'warning',
+          subject,
+          message: `CASCADE will also remove ${victim}.`,
+          hint: 'Name it in the script, or leave out CASCADE.',
+        });
+      }
+      if (statement.dataLoss === 'yes') {
+        const objects = [...statement.drops, ...statement.writes].map((ref) =>
+          ref.member === undefined ? ref.name : `${ref.name}.${ref.member}`,
+        );
+        const undeclared = objects.filter((name) => !allowed.has(name.toLowerCase()));
+        if (undeclared.length > 0) {
+          hazards.push({
+            code: 'data-will-go',
+            severity: 'warning',
+            subject,
+            message: `Rows or values of ${[...new Set(undeclared)].join(', ')} will be gone${printEstimate(statement.estimate)}.`,
+            hint: `Back them up first, or declare it in the script: -- flyback: allow-loss ${undeclared[0] ?? ''}`,
+          });
+        }
+      }
+      for (const ref of statement.drops) {
+        if (
+          facts.byRef.get(refKey(ref))?.exists === false &&
+          !/\bIF\s+EXISTS\b/i.test(statement.sql) &&
+          !createdEarlier(steps, step, statement, ref)
+        ) {
+          hazards.push({
+            code: 'object-absent',
+            severity: 'warning',
+            subject,
+            message: `${describeRef(ref)}${ref.member === undefined ? '' : `.${ref.member}`} does not exist now; the statement will fail unless an earlier one creates it.`,
+            hint: 'Compare the script with the migration.',
+          });
+        }
+      }
+      if (statement.work === 'rewrite') {
+        hazards.push({
+          code: 'table-rewrite',
+          severity: 'warning',
+          subject,
+          message: `The statement rewrites ${statement.locks.map((lock) => lock.on.name).join(', ')}${printEstimate(statement.estimate)} under an exclusive lock.`,
+          hint: 'Expect it to take as long as copying the table.',
+        });
+      }
+    }
+    if (step.triggers === 'disable' && step.statements.some((statement) => statement.changes.includes('procedural'))) {
+      hazards.push({
+        code: 'triggers-unknown',
+        severity: 'warning',
+        subject: step.version,
+        message: 'The script runs procedural code; triggers of the tables that only it writes to stay on.',
+        hint: 'Use a role that may set session_replication_role if they must not fire.',
+      });
+    }
+  }
+  if (request.session.facts.proxied) {
+    hazards.push({
+      code: 'pooler-between',
+      severity: 'warning',
+      subject: 'connection',
+      message:
+        'Something between flyback and the server (a pooler) answers with a process id of its own; between two versions another process could slip in, which would stop the run.',
+      hint: 'Connect to the server directly.',
+    });
+  }
+  return hazards;
+}
+
+/** An object that an earlier statement of the same plan creates is not missing. */
+function createdEarlier(
+  steps: readonly PlanStep[],
+  step: PlanStep,
+  statement: PlannedStatement,
+  ref: ObjectRef,
+): boolean {
+  for (const candidate of steps) {
+    for (const earlier of candidate.statements) {
+      if (candidate === step && earlier === statement) return false;
+      if (earlier.drops.length === 0 && earlier.sql.includes(ref.member ?? ref.name)) return true;
+    }
+  }
+  return false;
+}
+
+function printEstimate(estimate: PlannedStatement['estimate']): string {
+  if (estimate?.rows === null || estimate?.rows === undefined) return '';
+  return ` (about ${estimate.rows} rows)`;
+}

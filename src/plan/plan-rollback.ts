@@ -1,0 +1,44 @@
+import { createRedactor } from '../config/create-redactor.js';
+import type { ConnectedProject } from '../project/project.js';
+import type { TriggersMode } from '../scripts/rollback-script.js';
+import { buildPlan, type BuiltPlan } from './build-plan.js';
+import type { Target, TransactionMode } from './plan.js';
+
+export interface PlanOptions {
+  readonly target: Target;
+  readonly transaction?: TransactionMode | undefined;
+  readonly triggers?: TriggersMode | undefined;
+  /** A dry run shares one transaction over all steps, so its locks must fit. */
+  readonly mode?: 'for-real' | 'dry-run' | undefined;
+  /** Row counts and sizes for a person who reads the plan; they cost a look at every table. */
+  readonly estimates?: 'ask' | 'leave-out' | undefined;
+  readonly now?: Date | undefined;
+}
+
+/**
+ * Plans a rollback of a project. Reads the catalog, changes nothing. Throws FlybackError plan-refused with every
+ * reason at once, version-unknown, script-refused, privilege-missing.
+ */
+export async function planRollback(project: ConnectedProject, options: PlanOptions): Promise<BuiltPlan> {
+  const { config, toolbox, session } = project;
+  const transaction = options.transaction ?? 'per-version';
+  return buildPlan({
+    target: options.target,
+    transaction,
+    triggers: options.triggers ?? config.run.triggers,
+    toolbox,
+    session,
+    classifier: await toolbox.database.loadClassifier(),
+    history: project.history,
+    pairs: project.pairs,
+    migrations: project.migrations.migrations,
+    findings: project.findings,
+    settings: config.flyway,
+    recordTable: project.recordTable,
+    projectFolder: config.projectFolder,
+    redact: createRedactor(config.secrets),
+    now: options.now ?? new Date(),
+    locksAddUp: transaction === 'single' || options.mode === 'dry-run' ? 'yes' : 'no',
+    estimates: options.estimates ?? 'ask',
+  });
+}

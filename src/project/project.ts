@@ -1,0 +1,28 @@
+import type { Session } from '../adapter/database.js';
+import type { MigrationSet } from '../adapter/history.js';
+import type { Toolbox } from '../adapter/toolbox.js';
+import type { Config } from '../config/config.js';
+import type { Finding } from '../errors/finding.js';
+import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
+import type { Pair } from '../pairing/pair.js';
+
+/** A project as it was read at one moment: files, and the history where a session was given. */
+export interface Project {
+  readonly config: Config;
+  readonly toolbox: Toolbox;
+  readonly table: QualifiedName;
+  readonly recordTable: QualifiedName;
+  /** Undefined without a session: nothing is known of what is applied. */
+  readonly history: History | undefined;
+  readonly entries: readonly HistoryEntry[];
+  readonly migrations: MigrationSet;
+  /** In ascending version order. */
+  readonly pairs: readonly Pair[];
+  /** What belongs to no single version. */
+  readonly findings: readonly Finding[];
+}
+
+export interface ConnectedProject extends Project {
+  readonly session: Session;
+  readonly history: History;
+}

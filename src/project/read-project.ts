@@ -1,0 +1,139 @@
+import { realpath } from 'node:fs/promises';
+import type { Session } from '../adapter/database.js';
+import type { MigrationSet, PlaceholderContext } from '../adapter/history.js';
+import type { Toolbox } from '../adapter/toolbox.js';
+import type { Config } from '../config/config.js';
+import { FlybackError } from '../errors/error.js';
+import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
+import { pairVersions } from '../pairing/pair-versions.js';
+import { loadRollbackScripts } from '../scripts/script-files.js';
+import type { ConnectedProject, Project } from './project.js';
+
+/** Reads the history through the session and the files beside it, and pairs them. Changes nothing. */
+export async function readProject(
+  config: Config,
+  toolbox: Toolbox,
+  session: Session,
+  now: Date,
+): Promise<ConnectedProject> {
+  const table = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
+  const [entries, migrations] = await Promise.all([
+    readEntries(toolbox, session, table),
+    toolbox.history.loadMigrations(config.flyway),
+  ]);
+  const history = toolbox.history.interpret(table, entries);
+  const project = await pairProject(config, toolbox, {
+    table,
+    history,
+    entries,
+    migrations,
+    context: { user: session.facts.user, databaseName: session.facts.databaseName, now },
+  });
+  return { ...project, history, session };
+}
+
+/** Reads the files alone: every version counts as pending. For stub and for an audit without a database. */
+export async function readProjectFiles(config: Config, toolbox: Toolbox, now: Date): Promise<Project> {
+  return pairProject(config, toolbox, {
+    table: toolbox.history.tableName(config.flyway, 'public'),
+    history: undefined,
+    entries: [],
+    migrations: await toolbox.history.loadMigrations(config.flyway),
+    context: { user: config.connection?.user ?? '', databaseName: config.connection?.databaseName ?? '', now },
+  });
+}
+
+async function readEntries(toolbox: Toolbox, session: Session, table: QualifiedName): Promise<readonly HistoryEntry[]> {
+  const { history, database } = toolbox;
+  const described = await session.pipeline([history.describeTable(database, table), history.readRows(database, table)]);
+  const columns = described.results[0]?.[0];
+  if (columns === undefined) {
+    throw new FlybackError(
+      'history-missing',
+      `The history table ${table.schema}.${table.name} cannot be looked up: ${described.failure?.error.message ?? 'no answer'}`,
+      {
+        hint: 'Check the connection and the table setting.',
+      },
+    );
+  }
+  history.checkTable(table, columns);
+  const rows = described.results[1]?.[0];
+  if (rows === undefined) {
+    throw new FlybackError(
+      described.failure?.error.serverCode === '42501' ? 'privilege-missing' : 'history-malformed',
+      `The history table ${table.schema}.${table.name} cannot be read: ${described.failure?.error.message ?? 'no answer'}.`,
+      {
+        hint: `GRANT SELECT, DELETE ON ${table.schema}.${table.name} TO ${session.facts.user};`,
+      },
+    );
+  }
+  return history.parseRows(rows);
+}
+
+interface ReadParts {
+  readonly table: QualifiedName;
+  readonly history: History | undefined;
+  readonly entries: readonly HistoryEntry[];
+  readonly migrations: MigrationSet;
+  readonly context: { readonly user: string; readonly databaseName: string; readonly now: Date };
+}
+
+async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): Promise<Project> {
+  const { table, history, migrations, context } = parts;
+  const recordTable = { schema: config.record.schema ?? table.schema, name: config.record.table };
+  const placeholders: Omit<PlaceholderContext, 'file'> = {
+    defaultSchema: table.schema,
+    user: context.user,
+    databaseName: context.databaseName,
+    table: table.name,
+    timestamp: timestamp(context.now),
+  };
+  const { scripts, findings: scriptFindings } = loadRollbackScripts({
+    folder: config.rollbacksFolder,
+    migrations: migrations.migrations,
+    versions: toolbox.history.versions,
+    dialect: toolbox.database.dialect,
+    historyTable: table,
+    recordTable,
+    storedVersions: new Map(
+      history?.applied.flatMap((row) =>
+        row.version === undefined ? [] : [[row.version.key, row.entry.versionText ?? ''] as const],
+      ) ?? [],
+    ),
+    replacePlaceholders: (text, file) =>
+      toolbox.history.replacePlaceholders(text, config.flyway, { ...placeholders, file }),
+  });
+  const pairing = pairVersions({
+    history,
+    migrations: migrations.migrations,
+    scripts,
+    scriptFindings,
+    rollbacksFolder: await real(config.rollbacksFolder),
+    scannedFolders: await Promise.all(migrations.scannedFolders.map(real)),
+    versions: toolbox.history.versions,
+    migrationFindings:
+      history === undefined ? [] : toolbox.history.checkMigrations(history, migrations.migrations, config.flyway),
+  });
+  return {
+    config,
+    toolbox,
+    table,
+    recordTable,
+    history,
+    entries: parts.entries,
+    migrations,
+    pairs: pairing.pairs,
+    findings: [...config.findings, ...migrations.findings, ...pairing.findings],
+  };
+}
+
+/** Links resolved, so that a folder inside a location is noticed by whatever way it got there. */
+async function real(folder: string): Promise<string> {
+  return realpath(folder).catch(() => folder);
+}
+
+/** As Flyway writes flyway:timestamp: yyyy-MM-dd HH:mm:ss in local time. */
+function timestamp(now: Date): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())} ${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`;
+}

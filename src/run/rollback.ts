@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import { hostname, userInfo } from 'node:os';
+import type { Session } from '../adapter/database.js';
+import { createRedactor } from '../config/create-redactor.js';
+import type { BuiltPlan } from '../plan/build-plan.js';
+import type { ConnectedProject } from '../project/project.js';
+import { runPlan } from './run-plan.js';
+import type { RunEvent, RunResult } from './run-result.js';
+
+export interface RollbackOptions {
+  readonly mode?: 'for-real' | 'dry-run' | undefined;
+  readonly reason?: string | undefined;
+  readonly flybackVersion: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
+  /** Opens a second session when the first one broke, to find out or note down what happened. */
+  readonly reconnect?: (() => Promise<Session>) | undefined;
+}
+
+/**
+ * Runs a plan that planRollback made for this project. Resolves also when the run failed: read `outcome` and `failure`.
+ */
+export async function rollback(
+  project: ConnectedProject,
+  built: BuiltPlan,
+  options: RollbackOptions,
+): Promise<RunResult> {
+  const { config, toolbox, session } = project;
+  return runPlan({
+    plan: built.plan,
+    scripts: built.scripts,
+    entries: project.entries,
+    session,
+    toolbox,
+    settings: config.run,
+    scriptSchema: toolbox.history.scriptSchema(config.flyway, project.table),
+    mode: options.mode ?? 'for-real',
+    reason: options.reason,
+    who: { systemUser: systemUser(), host: hostname() },
+    flybackVersion: options.flybackVersion,
+    runId: randomUUID(),
+    redact: createRedactor(config.secrets),
+    now: () => new Date(),
+    signal: options.signal,
+    onEvent: options.onEvent,
+    reconnect: options.reconnect,
+  });
+}
+
+/** The account that runs flyback; containers may run under a number without a name. */
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
