@@ -50,6 +50,8 @@ function parseProperties(text: string): ReadonlyMap<string, string> {
   for (let index = 0; index < lines.length; index++) {
     let line = (lines[index] ?? '').replace(/^[ \t\f]+/, '');
     if (line === '' || line.startsWith('#') || line.startsWith('!')) continue;
+    // Java sees a new line after a lone backslash: what follows may be a comment or empty.
+    if (line === '\\') continue;
     while (endsInBackslash(line)) {
       index++;
       line = line.slice(0, -1) + (lines[index] ?? '').replace(/^[ \t\f]+/, '');

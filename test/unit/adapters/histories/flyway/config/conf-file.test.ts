@@ -43,6 +43,10 @@ describe('flyway.conf', () => {
     expect(parse('flyway.p=a\\\nflyway.x != 3')).toEqual({ 'flyway.p': 'aflyway.x != 3' });
   });
 
+  it('takes a comment after a lone backslash for a comment', () => {
+    expect(parse('a==\r\n\\\n#!=\\n!=')).toEqual({ a: '=' });
+  });
+
   it('takes an odd password as it stands, apart from blanks at its end', () => {
     expect(parse('flyway.password=100% @ "x y"=z#!  \n')).toEqual({ 'flyway.password': '100% @ "x y"=z#!' });
   });
