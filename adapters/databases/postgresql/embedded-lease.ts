@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,8 +18,7 @@ const runFolderPattern = /^run-(\d+)-/;
 export async function createRunFolder(cacheFolder: string): Promise<string> {
   const folder = path.join(cacheFolder, `run-${String(process.pid)}-${randomUUID().slice(0, 8)}`);
   await fs.mkdir(folder, { mode: 0o700 });
-  const startedAt = processStart(process.pid);
-  await fs.writeFile(path.join(folder, 'parent'), startedAt ?? '');
+  await fs.writeFile(path.join(folder, 'parent'), `${processStart(process.pid) ?? ''}\n${processNamespace()}`);
   return folder;
 }
 
@@ -94,10 +93,13 @@ rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
 `;
 
 async function isParentAlive(runFolder: string, pid: number): Promise<boolean> {
-  if (!isAlive(pid)) return false;
   const recorded = await fs.readFile(path.join(runFolder, 'parent'), 'utf8').catch(() => '');
+  const [startedAt = '', namespace = ''] = recorded.split('\n');
+  // A container that shares our temporary files numbers its processes by itself: not ours to judge.
+  if (namespace !== '' && namespace !== processNamespace()) return true;
+  if (!isAlive(pid)) return false;
   // The number may have been given to another process since; then the start time differs.
-  return recorded === '' || recorded === (processStart(pid) ?? recorded);
+  return startedAt === '' || startedAt === (processStart(pid) ?? startedAt);
 }
 
 /** Process id of the server that runs on this folder's data, having made sure that it is that server. */
@@ -132,6 +134,15 @@ function processStart(pid: number): string | undefined {
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
   } catch {
     return undefined;
+  }
+}
+
+/** Which numbering of processes we live in; empty where there is only one. */
+function processNamespace(): string {
+  try {
+    return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : '';
+  } catch {
+    return '';
   }
 }
 

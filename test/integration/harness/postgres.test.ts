@@ -23,6 +23,7 @@ forEachMajor((server) => {
             `SELECT 1 AS busy FROM pg_stat_activity WHERE datname = '${database.name}' AND state = 'active'`,
           ),
         { timeout: 10_000 },
+        { timeout: 10_000 },
       )
       .toHaveLength(1);
     await database.drop();

@@ -244,6 +244,29 @@ test('a sweep leaves the servers of living programs alone', async () => {
   expect(two.processId).not.toBe(one.processId);
 });
 
+test('a sweep goes by when a program started, not by its number alone, and leaves other containers alone', async () => {
+  const temporary = await createTemporaryFolder();
+  const cache = path.join(temporary, `flyback-${String(process.getuid?.())}`);
+  const namespace = await fs.readlink('/proc/self/ns/pid');
+  const left = {
+    // This number is taken, by this very test; but it was started at another time.
+    [`run-${String(process.pid)}-reused`]: `1\n${namespace}`,
+    // No process can have this number here (kernel limit 2^22); elsewhere we cannot know.
+    'run-99999999-gone': `1\n${namespace}`,
+    'run-99999999-elsewhere': '1\npid:[1]',
+  };
+  await fs.mkdir(cache, { mode: 0o711 });
+  for (const [name, parent] of Object.entries(left)) {
+    await fs.mkdir(path.join(cache, name));
+    await fs.writeFile(path.join(cache, name, 'parent'), parent);
+  }
+  const running = start(temporary);
+  expect((await running.answer()).failure).toBeUndefined();
+  running.send('stop');
+  await running.answer();
+  expect((await cacheContent(temporary)).filter((name) => name.startsWith('run-'))).toEqual(['run-99999999-elsewhere']);
+});
+
 test('several first starts at once share one template', async () => {
   const temporary = await createTemporaryFolder();
   const running = [start(temporary), start(temporary), start(temporary)];
