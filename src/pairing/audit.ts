@@ -29,11 +29,13 @@ const failingCodes: ReadonlySet<string> = new Set([
   'rollback-duplicate',
   'rollback-stale',
   'rollback-unparsable',
-  'rollback-without-version',
   'rollbacks-folder-scanned',
+  'script-duplicate',
   'script-empty',
   'script-comment-only',
+  'script-no-effect',
   'script-stub',
+  'script-unreviewed',
   'risk-too-high',
 ]);
 
@@ -94,12 +96,10 @@ function judgePair({ version, state, script, risk }: Pair, policy: AuditPolicy):
   return findings;
 }
 
-/** A script that never would be run covers nothing. */
-function isCovered({ script, findings }: Pair): boolean {
+/** A script that would not be run covers nothing. */
+function isCovered({ script }: Pair): boolean {
   return (
-    script !== undefined &&
-    !script.directives.stub &&
-    !findings.some(({ code }) => code === 'script-empty' || code === 'script-comment-only')
+    script !== undefined && !script.directives.stub && !script.findings.some(({ severity }) => severity === 'error')
   );
 }
 

@@ -23,10 +23,10 @@ export interface PairClassification {
   readonly rollback: ClassifiedFile | undefined;
 }
 
-/** Judges a version by the impacts of its migration and of its rollback. */
+/** Judges a version by the impacts of its migration and of its rollback; undefined for a file that could not be read. */
 export type AssessRisk = (
-  migration: readonly StatementImpact[],
-  rollback: readonly StatementImpact[],
+  migration: readonly StatementImpact[] | undefined,
+  rollback: readonly StatementImpact[] | undefined,
 ) => RiskAssessment;
 
 /**
@@ -48,7 +48,7 @@ export function withClassification(pair: Pair, classification: PairClassificatio
   return {
     ...pair,
     findings,
-    risk: isKnown ? assess(migration?.impacts ?? [], rollback?.impacts ?? []) : undefined,
+    risk: isKnown ? assess(migration?.impacts, rollback?.impacts) : undefined,
   };
 }
 

@@ -48,7 +48,7 @@ export function pairVersions(input: PairingInput): Pairing {
   const candidates = collectCandidates(input);
   const findings = [
     ...(history?.findings ?? []),
-    ...input.scriptFindings,
+    ...withoutScripts(input.scriptFindings, input.scripts),
     ...(input.migrationFindings ?? []).filter(({ version }) => version === undefined).map(({ finding }) => finding),
     ...findScannedRollbacks(input),
   ];
@@ -218,30 +218,26 @@ function findStale(
   };
 }
 
-function findScannedRollbacks({ rollbacksFolder, scannedFolders, migrations }: PairingInput): readonly Finding[] {
-  const findings: Finding[] = [];
+function findScannedRollbacks({ rollbacksFolder, scannedFolders }: PairingInput): readonly Finding[] {
   const scanner = scannedFolders.find((folder) => isAtOrInside(rollbacksFolder, folder));
-  if (scanner !== undefined) {
-    findings.push({
+  if (scanner === undefined) {
+    return [];
+  }
+  return [
+    {
       code: 'rollbacks-folder-scanned',
       severity: 'error',
       subject: rollbacksFolder,
-      message: `The rollbacks folder ${rollbacksFolder} lies inside ${scanner}, which the migration tool scans for migrations.`,
+      message: `The rollbacks folder ${rollbacksFolder} lies inside ${scanner}, which the migration tool scans for migrations: a script there without a version would be executed.`,
       hint: 'Move it out of every location, and set rollbacks in flyback.toml.',
-    });
-  }
-  for (const { kind, file, script } of migrations) {
-    if (kind === 'repeatable' && isAtOrInside(file, rollbacksFolder)) {
-      findings.push({
-        code: 'rollback-without-version',
-        severity: 'error',
-        subject: script,
-        message: `${script} in the rollbacks folder has no version: the migration tool takes it for a repeatable migration and will execute it.`,
-        hint: 'Put the version into its name, and move the rollbacks folder out of every location.',
-      });
-    }
-  }
-  return findings;
+    },
+  ];
+}
+
+/** A finding that a script carries itself comes with the pair; it is not told twice. */
+function withoutScripts(findings: readonly Finding[], scripts: readonly RollbackScript[]): readonly Finding[] {
+  const carried = new Set(scripts.flatMap((script) => script.findings));
+  return findings.filter((finding) => !carried.has(finding));
 }
 
 function isAtOrInside(file: string, folder: string): boolean {

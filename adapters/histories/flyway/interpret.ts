@@ -1,4 +1,4 @@
-import { fingerprint } from '../../../src/fingerprint/fingerprint.js';
+import { sha256 } from '../../../src/fingerprint/fingerprint.js';
 import type { Finding } from '../../../src/errors/finding.js';
 import type {
   EntryState,
@@ -78,8 +78,25 @@ export function interpret(table: QualifiedName, entries: readonly HistoryEntry[]
     applied: collectApplied(rows, floor, findings).map(freeze),
     floor,
     findings,
-    fingerprint: fingerprint(sorted),
+    fingerprint: fingerprintOf(sorted),
   };
+}
+
+/** Over every column in a fixed order; rows are plain text, numbers and truth values, so JSON is canonical here. */
+function fingerprintOf(sorted: readonly HistoryEntry[]): string {
+  const rows = sorted.map((entry) => [
+    entry.rank,
+    entry.versionText,
+    entry.description,
+    entry.type,
+    entry.script,
+    entry.checksum,
+    entry.installedBy,
+    entry.installedOn,
+    entry.executionTimeMs,
+    entry.success,
+  ]);
+  return sha256(JSON.stringify(rows));
 }
 
 function freeze({ entry, version, state, outOfOrder }: Row): InterpretedEntry {

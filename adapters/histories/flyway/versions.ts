@@ -26,6 +26,9 @@ export const flywayVersions: VersionScheme = {
     if (a.key === b.key) {
       return 0;
     }
+    if (!a.key.includes('.') && !b.key.includes('.')) {
+      return compareWholeNumbers(a.key, b.key);
+    }
     const left = a.key.split('.');
     const right = b.key.split('.');
     const length = Math.max(left.length, right.length);

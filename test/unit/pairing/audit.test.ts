@@ -96,7 +96,10 @@ describe('an audit', () => {
         somePair(),
         somePair({ script: undefined }),
         somePair({ state: 'pending', script: stub }),
-        somePair({ state: 'failed', findings: [finding('script-comment-only', 'error')] }),
+        somePair({
+          state: 'failed',
+          script: rollbackScript('1', { findings: [finding('script-no-effect', 'error')] }),
+        }),
         somePair({ state: 'baseline', script: undefined }),
         somePair({ state: 'orphan' }),
       ],

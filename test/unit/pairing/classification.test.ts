@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withClassification, type ClassifiedFile } from '../../../src/pairing/classification.js';
+import { withClassification, type AssessRisk, type ClassifiedFile } from '../../../src/pairing/classification.js';
 import type { Pair, RiskAssessment } from '../../../src/pairing/pair.js';
 import type { StatementImpact } from '../../../src/risk/change.js';
 import { migrationFile, rollbackScript } from '../../harness/history-values.js';
@@ -29,7 +29,7 @@ const impact = (change: StatementImpact['changes'][number]): StatementImpact => 
   notTransactional: undefined,
   transactionControl: false,
 });
-const assess = (migration: readonly StatementImpact[], rollback: readonly StatementImpact[]): RiskAssessment => ({
+const assess: AssessRisk = (migration = [], rollback = []): RiskAssessment => ({
   risk: 'low',
   action: '',
   dataLoss: 'no',

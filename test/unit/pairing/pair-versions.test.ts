@@ -132,6 +132,16 @@ describe('pairing versions', () => {
   });
 });
 
+it('does not tell twice what a script and its folder both report', () => {
+  const duplicate: Finding = { code: 'script-duplicate', severity: 'error', subject: 'R1__b.sql', message: 'm' };
+  const result = pair([historyEntry(1, '1')], {
+    scripts: [rollbackScript('1', { findings: [duplicate] })],
+    scriptFindings: [duplicate],
+  });
+  expect(overview(result)).toEqual(['1 applied script-duplicate']);
+  expect(result.findings).toEqual([]);
+});
+
 describe('a stale rollback', () => {
   const against = (migrationChecksum: number): Parameters<typeof rollbackScript>[1] => ({
     directives: { allowLoss: [], stub: false, migrationChecksum },
@@ -172,13 +182,5 @@ describe('the rollbacks folder', () => {
   ])('%s with the locations %j: scanned is %s', (rollbacksFolder, scannedFolders, isScanned) => {
     const codes = pair([], { rollbacksFolder, scannedFolders }).findings.map(({ code }) => code);
     expect(codes).toEqual(isScanned ? ['rollbacks-folder-scanned'] : []);
-  });
-
-  it('must hold no script without a version that Flyway would execute', () => {
-    const { findings } = pair([], {
-      rollbacksFolder: '/project/sql/rollbacks',
-      migrations: [migrationFile(null, { file: '/project/sql/rollbacks/R__step.sql' }), migrationFile(null)],
-    });
-    expect(findings.map(({ code }) => code)).toEqual(['rollbacks-folder-scanned', 'rollback-without-version']);
   });
 });
