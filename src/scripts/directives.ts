@@ -62,7 +62,7 @@ function countLines(text: string): number {
 
 const directive = /^flyback\s*:\s*(.*)$/i;
 const ownExpectation = /^expect\s*:\s*(.*)$/;
-const nearlyDirective = /^([a-z]{4,9})\s*[:=]?\s+([a-z-]+)/i;
+const nearlyDirective = /^([a-z]{4,9})\s*([:=]?)\s+([a-z-]+)/i;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -167,8 +167,10 @@ function reportUnknown(name: string, line: CommentLine, report: ScriptReport): v
 /** A slip in the word flyback itself, or a forgotten colon, must not turn a directive into prose. */
 function reportNearly(line: CommentLine, report: ScriptReport): void {
   const match = nearlyDirective.exec(line.text);
-  const [, tool = '', name = ''] = match ?? [];
-  if (tool === '' || !isDirective(name.toLowerCase()) || distance(tool.toLowerCase(), 'flyback') > 2) return;
+  const [, tool = '', colon = '', name = ''] = match ?? [];
+  if (tool === '' || !isDirective(name.toLowerCase())) return;
+  // Without a colon it may be prose ("playback risk"): then only the nearest spellings count.
+  if (distance(tool.toLowerCase(), 'flyback') > (colon === '' ? 1 : 2)) return;
   report.add(
     'directive-unknown',
     line,

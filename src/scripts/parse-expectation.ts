@@ -12,7 +12,10 @@ const quoted = String.raw`'(?:[^']|'')*'|"(?:[^"]|"")*"|${'`'}[^${'`'}]*${'`'}`;
 const remark = String.raw`(?:\s*[.;,!]?\s*$|\s+(?:if|when|after|because|since|as|for)\b.*$|\s*[(–—].*$|\s+--?\s.*$)`;
 
 const exactNumber = new RegExp(`^(?:exactly\\s+|still\\s+)?(${number})${remark}`, 'i');
-const rowCount = new RegExp(`^(?:exactly\\s+)?(\\d+)\\s+(?:rows?|records?|results?|entries|entry)\\b(?:\\s+returned)?${remark}`, 'i');
+const rowCount = new RegExp(
+  `^(?:exactly\\s+)?(\\d+)\\s+(?:rows?|records?|results?|entries|entry)\\b(?:\\s+returned)?${remark}`,
+  'i',
+);
 const noRows = new RegExp(
   `^(?:no|zero)\\s+(?:rows?|records?|results?|entries|output)\\b(?:\\s+returned)?${remark}|^(?:nothing|none|empty(?:\\s+(?:result(?:\\s+set)?|set))?)${remark}`,
   'i',

@@ -149,7 +149,12 @@ class ScriptParser {
     const { version, description, file, source, checksum } = this.#input;
     const { statements } = this.#split;
     for (const problem of this.#split.problems) {
-      this.#report.add('statement-unsplittable', problem, problem.message, 'Close it; nothing behind it can be told apart.');
+      this.#report.add(
+        'statement-unsplittable',
+        problem,
+        problem.message,
+        'Close it; nothing behind it can be told apart.',
+      );
     }
     for (const command of this.#split.metaCommands) this.#psql(command);
     this.#transaction();
@@ -208,9 +213,17 @@ class ScriptParser {
         case 'begin':
           if (phase === 'inside') this.#refuse(index, 'BEGIN inside a transaction', 'Remove it.');
           else if (phase === 'after') {
-            this.#refuse(index, 'A second transaction begins here', 'Roll back one version in one transaction: join the two.');
+            this.#refuse(
+              index,
+              'A second transaction begins here',
+              'Roll back one version in one transaction: join the two.',
+            );
           } else if (acted) {
-            this.#refuse(index, 'BEGIN in the middle of the script', 'Move it before the first statement, or remove it.');
+            this.#refuse(
+              index,
+              'BEGIN in the middle of the script',
+              'Move it before the first statement, or remove it.',
+            );
           } else {
             phase = 'inside';
             begin = statement;
@@ -314,19 +327,19 @@ class ScriptParser {
       this.#historyDelete(statement, index, removal);
       return true;
     }
-    if (writesTo(tokens, recordTable)) {
-      this.#report.add(
-        'record-touched',
-        statement,
-        `${firstWords(statement.text)} would change flyback's record ${recordTable.name}.`,
-        'Remove it: the record is append-only.',
-      );
-    } else if (writesTo(tokens, historyTable)) {
+    if (writesTo(tokens, historyTable)) {
       this.#report.add(
         'history-touched',
         statement,
         `${firstWords(statement.text)} would change the history table ${historyTable.name}.`,
         'Remove it: flyback deletes the row of the version itself.',
+      );
+    } else if (writesTo(tokens, recordTable)) {
+      this.#report.add(
+        'record-touched',
+        statement,
+        `${firstWords(statement.text)} would change flyback's record ${recordTable.name}.`,
+        'Remove it: the record is append-only.',
       );
     }
     return false;
@@ -348,11 +361,17 @@ class ScriptParser {
 
   #storedVersion(versionText: string): void {
     const { historyTable } = this.#input;
-    for (const finding of historyDeleteFindings({ takenOver: this.#takenOver, file: this.#input.file }, { versionText })) {
+    for (const finding of historyDeleteFindings(
+      { takenOver: this.#takenOver, file: this.#input.file },
+      { versionText },
+    )) {
       const part = this.#takenOver.find((candidate) => candidate.part === 'history-delete');
       const statement = this.#split.statements.find(({ line, text }) => line === part?.line && text === part.text);
       // A delete of another version has its own finding already.
-      if (part?.versionText === undefined || this.#input.versions.parse(part.versionText)?.key !== this.#input.version.key) {
+      if (
+        part?.versionText === undefined ||
+        this.#input.versions.parse(part.versionText)?.key !== this.#input.version.key
+      ) {
         continue;
       }
       this.#report.add(

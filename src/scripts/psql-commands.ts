@@ -68,7 +68,10 @@ function refused(reason: string, remedy: string): PsqlVerdict {
 export function judgePsql(command: MetaCommand, followed: boolean): PsqlVerdict {
   const { text } = command;
   if (text.startsWith(':')) {
-    return refused('is a psql variable, which the server does not know', `Write the value, or use a placeholder: \${name}.`);
+    return refused(
+      'is a psql variable, which the server does not know',
+      `Write the value, or use a placeholder: \${name}.`,
+    );
   }
   const name = /^\\(!|[A-Za-z_]+\+?)/.exec(text)?.[1] ?? '';
   const known = Object.hasOwn(commands, name) ? commands[name] : undefined;

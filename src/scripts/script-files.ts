@@ -9,8 +9,10 @@ import { checksumOfFile, readScriptFile } from './read-script-file.js';
 import type { RollbackScript, ScriptSource } from './rollback-script.js';
 import { scriptFindings, type ScriptFindingCode } from './script-findings.js';
 
-export interface LoadRollbackScriptsOptions
-  extends Pick<RollbackScriptInput, 'dialect' | 'versions' | 'historyTable' | 'recordTable' | 'replacePlaceholders'> {
+export interface LoadRollbackScriptsOptions extends Pick<
+  RollbackScriptInput,
+  'dialect' | 'versions' | 'historyTable' | 'recordTable' | 'replacePlaceholders'
+> {
   /** Absolute. */
   readonly folder: string;
   /** Migrations of kind undo are the second source; others are passed over. */

@@ -3,25 +3,37 @@ import type { Finding, Severity } from '../errors/finding.js';
 /** Every finding about a rollback script file, with its severity; the sentences are those of docs/script-format.md. */
 export const scriptFindings = {
   'script-unreadable': ['error', 'the file cannot be read, or is not UTF-8 text of at most 64 MB without NUL'],
-  'script-name-invalid': ['warning', 'an .sql file in the rollbacks folder whose name is not R<version>__<description>.sql'],
+  'script-name-invalid': [
+    'warning',
+    'an .sql file in the rollbacks folder whose name is not R<version>__<description>.sql',
+  ],
   'script-without-version': ['error', 'R__description.sql: Flyway would take this name for a repeatable migration'],
   'script-duplicate': ['error', 'two files roll back the same version'],
   'script-shadows-undo': ['info', 'an R file and a U file exist for the same version; the R file is used'],
   'rollbacks-folder-missing': ['warning', 'the rollbacks folder does not exist'],
   'script-empty': ['error', 'the file holds nothing but blanks'],
   'script-comment-only': ['error', 'the file holds comments but no statement'],
-  'script-no-effect': ['error', 'the file holds only queries and parts that flyback takes over: nothing would be rolled back'],
+  'script-no-effect': [
+    'error',
+    'the file holds only queries and parts that flyback takes over: nothing would be rolled back',
+  ],
   'script-stub': ['error', 'the file is a stub that nobody has reviewed'],
   'script-unreviewed': ['error', 'the script ends with ROLLBACK: whoever wrote it has not approved it'],
   'statement-unsplittable': ['error', 'a quote, comment, parenthesis or COPY block begins and never ends'],
   'statement-after-commit': ['error', 'a statement after COMMIT would run outside the transaction'],
   'transaction-control': ['error', 'a statement would end, nest or change the transaction of flyback'],
   'transaction-not-ended': ['error', 'BEGIN without COMMIT: run by psql, the script would change nothing'],
-  'transaction-mode-ignored': ['warning', 'BEGIN with a mode (isolation level, READ ONLY) that flyback does not take over'],
+  'transaction-mode-ignored': [
+    'warning',
+    'BEGIN with a mode (isolation level, READ ONLY) that flyback does not take over',
+  ],
   'transaction-off-unsupported': ['error', 'the directive transaction off needs the runner without a transaction'],
   'needs-no-transaction': ['error', 'the server refuses this statement inside a transaction'],
   'strings-nonstandard': ['error', 'standard_conforming_strings off changes where strings end'],
-  'replica-mode-partial': ['warning', 'statements outside the replica mode of the script; flyback runs all of them inside'],
+  'replica-mode-partial': [
+    'warning',
+    'statements outside the replica mode of the script; flyback runs all of them inside',
+  ],
   'triggers-contradict': ['warning', 'the triggers directive and SET session_replication_role disagree'],
   'history-touched': ['error', 'a statement writes to the history table in a way that flyback does not take over'],
   'record-touched': ['error', "a statement writes to flyback's own record"],
@@ -35,7 +47,10 @@ export const scriptFindings = {
   'verify-without-expectation': ['error', 'verify without a query and what it must return'],
   'expectation-without-query': ['error', 'expect without a query before it'],
   'expectation-invalid': ['error', 'expect with words that are none of the known forms'],
-  'expectation-not-understood': ['warning', 'a comment that seems to state an expectation, but none that can be checked'],
+  'expectation-not-understood': [
+    'warning',
+    'a comment that seems to state an expectation, but none that can be checked',
+  ],
   'verification-after-commit': ['info', 'a verification after COMMIT; flyback runs it before its own commit'],
   'query-without-expectation': ['info', 'a query whose result nobody checks'],
 } as const satisfies Record<string, readonly [Severity, string]>;
@@ -70,7 +85,8 @@ export class ScriptReport {
   /** In the order of the places in the file; those about the whole file first. */
   get findings(): readonly Finding[] {
     return [...this.#findings].sort(
-      (a, b) => (a.location?.line ?? 0) - (b.location?.line ?? 0) || (a.location?.column ?? 0) - (b.location?.column ?? 0),
+      (a, b) =>
+        (a.location?.line ?? 0) - (b.location?.line ?? 0) || (a.location?.column ?? 0) - (b.location?.column ?? 0),
     );
   }
 }

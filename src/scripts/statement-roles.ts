@@ -92,7 +92,11 @@ function settingOf(tokens: readonly Token[]): StatementRole {
   if (name === 'session_replication_role') {
     return { kind: tokens[0]?.value === 'set' && value === 'replica' ? 'replica-on' : 'replica-off' };
   }
-  if (name === 'standard_conforming_strings' && tokens[0]?.value === 'set' && /^(?:off?|f(?:a|al|als|alse)?|no?|0)$/.test(value ?? '')) {
+  if (
+    name === 'standard_conforming_strings' &&
+    tokens[0]?.value === 'set' &&
+    /^(?:off?|f(?:a|al|als|alse)?|no?|0)$/.test(value ?? '')
+  ) {
     return { kind: 'strings-off' };
   }
   return setting;
@@ -128,7 +132,21 @@ function queryOf(tokens: readonly Token[]): StatementRole {
 }
 
 /** Words before a parenthesis that call nothing which could act. */
-const harmless = new Set(['exists', 'in', 'and', 'or', 'not', 'any', 'all', 'some', 'count', 'array', 'row', 'cast', 'as']);
+const harmless = new Set([
+  'exists',
+  'in',
+  'and',
+  'or',
+  'not',
+  'any',
+  'all',
+  'some',
+  'count',
+  'array',
+  'row',
+  'cast',
+  'as',
+]);
 
 function isCalled(before: Token): boolean {
   return before.kind === 'name' || (before.kind === 'word' && !harmless.has(before.value));

@@ -178,7 +178,8 @@ class Splitter {
   #shape: Shape = 'plain';
   #words = 0;
   #parentheses = 0;
-  #openParenthesis = { line: 0, column: 0, offset: 0 };
+  /** Offset of the outermost parenthesis that is open. */
+  #openParenthesis = 0;
   #brackets = 0;
   /** Inside BEGIN ATOMIC … END, where a semicolon ends a statement of the body only. */
   #atomic = false;
@@ -336,9 +337,7 @@ class Splitter {
   }
 
   #open(): void {
-    if (this.#parentheses++ === 0) {
-      this.#openParenthesis = { ...this.#lines.moveTo(this.#at - 1), offset: this.#at - 1 };
-    }
+    if (this.#parentheses++ === 0) this.#openParenthesis = this.#at - 1;
   }
 
   #quoted(end: number, what: string): void {
@@ -417,8 +416,9 @@ class Splitter {
           this.#start,
         );
       } else if (this.#parentheses > 0) {
-        const { line, column, offset } = this.#openParenthesis;
-        this.#problem('A parenthesis opens here and is never closed.', { line, column }, offset);
+        const offset = this.#openParenthesis;
+        const place = new LineCounter(this.text).moveTo(offset);
+        this.#problem('A parenthesis opens here and is never closed.', place, offset);
       }
     }
     if (by === 'end' && this.#shape === 'copy-in') {
@@ -608,5 +608,6 @@ function quotedToken(
 
 /** Lower case for ASCII letters, as the server folds names in a UTF-8 database. */
 function foldName(name: string): string {
-  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  if (!/[A-Z]/.test(name)) return name;
+  return /^[\x20-\x7e]*$/.test(name) ? name.toLowerCase() : name.replace(/[A-Z]+/g, (word) => word.toLowerCase());
 }
