@@ -15,17 +15,8 @@ forEachMajor((server) => {
     const elsewhere = await runOn(server.url, "SELECT to_regclass('only_here') AS found");
     expect(elsewhere).toEqual([{ found: null }]);
     const open = runOn(database.url, 'SELECT pg_sleep(60)').catch((error: unknown) => error);
-    await expect
-      .poll(
-        () =>
-          runOn(
-            server.url,
-            `SELECT 1 AS busy FROM pg_stat_activity WHERE datname = '${database.name}' AND state = 'active'`,
-          ),
-        { timeout: 10_000 },
-        { timeout: 10_000 },
-      )
-      .toHaveLength(1);
+    const busy = `SELECT 1 FROM pg_stat_activity WHERE datname = '${database.name}' AND state = 'active'`;
+    await expect.poll(() => runOn(server.url, busy), { timeout: 10_000 }).toHaveLength(1);
     await database.drop();
     expect(await open).toBeInstanceOf(Error);
     await expect(runOn(database.url, 'SELECT 1')).rejects.toThrow(/does not exist/);
