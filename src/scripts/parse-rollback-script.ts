@@ -63,7 +63,10 @@ export function unreadableScript(
     hint: error.hint,
   };
   return {
-    ...{ version, description, file, source },
+    version,
+    description,
+    file,
+    source,
     checksum: '',
     text: '',
     statements: [],
@@ -139,9 +142,7 @@ class ScriptParser {
     }
     this.#split = input.dialect.split(text);
     this.#roles = this.#split.statements.map((statement) => roleOf(statement, input.dialect));
-    const names = [input.historyTable.name, input.recordTable.name].map(escapeRegExp).join('|');
-    // DROP SCHEMA takes the tables along without a word about them.
-    const mentions = new RegExp(`${names}|\\bschema\\b`, 'i');
+    const mentions = mentionsOf(input.historyTable.name, input.recordTable.name);
     this.#mentions = mentions.test(text) ? mentions : undefined;
   }
 
@@ -162,7 +163,11 @@ class ScriptParser {
     const lines = commentLines(this.#report.text, this.#split.comments);
     const { directives, marks } = readDirectives(lines, this.#report);
     const { verifications, verifying } = readVerifications({
-      ...{ statements, roles: this.#roles, lines, marks, report: this.#report },
+      statements,
+      roles: this.#roles,
+      lines,
+      marks,
+      report: this.#report,
     });
     this.#queries(verifying);
     this.#directives(directives);
@@ -171,7 +176,11 @@ class ScriptParser {
     this.#effect(verifying);
     if (this.#input.storedVersion !== undefined) this.#storedVersion(this.#input.storedVersion);
     return {
-      ...{ version, description, file, source, checksum },
+      version,
+      description,
+      file,
+      source,
+      checksum,
       text: this.#report.text,
       statements: kept,
       verifications,
@@ -490,6 +499,18 @@ class ScriptParser {
 function firstWords(text: string): string {
   const words = /^[^\s'"$(;]*(?:\s+[A-Za-z_][\w.]*){0,4}/.exec(text)?.[0] ?? '';
   return (words === '' ? text : words).replace(/\s+/g, ' ').slice(0, 60);
+}
+
+let lastMentions: { readonly history: string; readonly record: string; readonly pattern: RegExp } | undefined;
+
+/** Finds texts that may concern one of the two tables. Built once for all scripts of a project. */
+function mentionsOf(history: string, record: string): RegExp {
+  if (lastMentions?.history !== history || lastMentions.record !== record) {
+    // DROP SCHEMA takes the tables along without a word about them.
+    const pattern = new RegExp(`${escapeRegExp(history)}|${escapeRegExp(record)}|\\bschema\\b`, 'i');
+    lastMentions = { history, record, pattern };
+  }
+  return lastMentions.pattern;
 }
 
 function escapeRegExp(text: string): string {

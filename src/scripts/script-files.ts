@@ -158,7 +158,12 @@ function readCandidate(candidate: Candidate, options: LoadRollbackScriptsOptions
     const { text, checksum } =
       candidate.text === undefined ? readScriptFile(file) : { text: candidate.text, checksum: checksumOfFile(file) };
     return parseRollbackScript({
-      ...{ version, description, file, source, text, checksum },
+      version,
+      description,
+      file,
+      source,
+      text,
+      checksum,
       dialect: options.dialect,
       versions: options.versions,
       historyTable: options.historyTable,
