@@ -57,12 +57,21 @@ export interface HistoryAdapter {
   replacePlaceholders(text: string, settings: FlywaySettings, context: PlaceholderContext): string;
   /** What the tool does next, given the history as it will be. */
   forecast(history: History, migrations: readonly Migration[], settings: FlywaySettings): Forecast;
+  /** Writes a history as the tool would, in a scratch database where the tool itself is not at hand. */
+  readonly scratch: ScratchHistory;
   /** Where rows in effect and migration files disagree (edited, missing, renamed), one finding each. Pure. */
   checkMigrations(
     history: History,
     migrations: readonly Migration[],
     settings: FlywaySettings,
   ): readonly MigrationFinding[];
+}
+
+/** SQL that keeps a history in a scratch database. Never used on a database of the user's. */
+export interface ScratchHistory {
+  createTable(database: DatabaseAdapter, table: QualifiedName): string;
+  /** The row that the tool appends after it has applied a migration. */
+  insertRow(database: DatabaseAdapter, table: QualifiedName, migration: Migration, executionTimeMs: number): string;
 }
 
 /** A finding about one migration; undefined version: a repeatable one. */

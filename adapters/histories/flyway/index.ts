@@ -5,6 +5,7 @@ import { interpret } from './interpret.js';
 import { toolLock } from './lock.js';
 import { loadMigrations } from './migrations.js';
 import { replacePlaceholders } from './placeholders.js';
+import { scratchHistory } from './scratch-history.js';
 import { checkTable, describeTable, parseRows, readRows, removeRow, scriptSchema, tableName } from './table.js';
 import { flywayVersions } from './versions.js';
 
@@ -24,5 +25,6 @@ export const flywayHistory: HistoryAdapter = {
   scriptSchema,
   replacePlaceholders,
   forecast,
+  scratch: scratchHistory,
   checkMigrations,
 };

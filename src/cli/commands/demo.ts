@@ -1,5 +1,10 @@
-import { FlybackError } from '../../errors/error.js';
-import type { CommandContext } from '../command.js';
-export async function runDemo(_context: CommandContext, _own: { readonly keep?: string }): Promise<number> {
-  return Promise.reject(new FlybackError('unsupported', 'not yet'));
+import { runDemo } from '../../demo/run-demo.js';
+import { exitCodes } from '../../errors/error.js';
+import { out } from '../command.js';
+import { runProgram } from '../program.js';
+
+/** flyback demo: the commands of the story are run in this process, as if typed. */
+export async function runDemoCommand(flags: { readonly keep?: string }): Promise<number> {
+  await runDemo({ keep: flags.keep, runCommand: runProgram, say: out });
+  return exitCodes.done;
 }

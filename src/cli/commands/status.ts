@@ -24,7 +24,7 @@ export async function runStatus(context: CommandContext): Promise<number> {
       return exitCodes.done;
     }
     out(await statusTable(pairs));
-    const without = pairs.filter((pair) => pair.state === 'applied' && rollbackWord(pair) !== 'ready').length;
+    const without = pairs.filter((pair) => pair.state === 'applied' && !rollbackWord(pair).startsWith('ready')).length;
     out(
       `\n${table.schema}.${table.name} in ${project.session.facts.databaseName}: ${count(history.applied.length, 'version')} applied${history.floor === undefined ? '' : `, baseline ${history.floor.text}`}; ${without === 0 ? 'every one has a rollback' : `${without} without a usable rollback`}`,
     );

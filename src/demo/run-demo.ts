@@ -1,0 +1,160 @@
+import { cp, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connect, loadProjectConfig, toolbox } from '../compose/open-project.js';
+import { startScratchServer } from '../compose/scratch-server.js';
+import { FlybackError } from '../errors/error.js';
+import { applyMigrations, inOrder } from '../scratch/apply-migrations.js';
+
+/** The worked set that the demo tells. */
+const storySet = 'shop';
+
+/** One scene: what is said, and the command line that is run. */
+export interface Scene {
+  readonly title: string;
+  readonly commandLine: readonly string[];
+  /** Exit code that belongs to the story. */
+  readonly expected: number;
+}
+
+export const scenes: readonly Scene[] = [
+  { title: 'Ten versions are applied. Which of them could be taken back?', commandLine: ['status'], expected: 0 },
+  {
+    title: 'The gate for a pull request: has every version a rollback worth the name?',
+    commandLine: ['audit'],
+    expected: 0,
+  },
+  {
+    title: 'A release went wrong. What would taking back everything above version 6 do?',
+    commandLine: ['plan', '--to', '6'],
+    expected: 0,
+  },
+  {
+    title: 'A rehearsal: all of it is run, verified, and rolled back.',
+    commandLine: ['rollback', '--to', '6', '--dry-run'],
+    expected: 0,
+  },
+  {
+    title: 'For real: under the lock of Flyway, verified before commit.',
+    commandLine: ['rollback', '--to', '6', '--yes', '--reason', 'demo: order totals are wrong'],
+    expected: 0,
+  },
+  { title: 'The verification queries again, alone.', commandLine: ['verify'], expected: 0 },
+  { title: 'Where the history stands now.', commandLine: ['status'], expected: 0 },
+  { title: 'The record: who, what, when, why.', commandLine: ['log'], expected: 0 },
+  { title: 'And it is whole.', commandLine: ['log', '--verify'], expected: 0 },
+];
+
+export interface DemoOptions {
+  /** A new folder for the demo project that is to stay; undefined: a temporary one. */
+  readonly keep: string | undefined;
+  /** Runs one command line of flyback in the demo project; resolves to its exit code. */
+  readonly runCommand: (commandLine: readonly string[]) => Promise<number>;
+  readonly say: (text: string) => void;
+}
+
+/**
+ * Tells the whole story on an embedded database, with the very commands that a user types. Throws FlybackError
+ * embedded-unavailable where no server can be started, and internal when a scene does not end as it should.
+ */
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const started = performance.now();
+  const folder = await demoFolder(options.keep);
+  try {
+    options.say('Starting a PostgreSQL of the demo’s own …');
+    const server = await startScratchServer();
+    try {
+      await tell(options, folder, server.url, server.version);
+    } finally {
+      await server.stop();
+    }
+    options.say(
+      `\nThe demo took ${((performance.now() - started) / 1000).toFixed(1)} s; its database is gone.${options.keep === undefined ? '' : ` Its project is in ${folder}.`}`,
+    );
+  } finally {
+    if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function tell(options: DemoOptions, folder: string, url: string, version: string): Promise<void> {
+  const config = await loadProjectConfig({ folder, flags: { url }, environment: {} });
+  const session = await connect(config);
+  try {
+    const { migrations } = await toolbox.history.loadMigrations(config.flyway);
+    const ordered = inOrder(migrations, toolbox);
+    await applyMigrations({
+      session,
+      toolbox,
+      settings: config.flyway,
+      table: toolbox.history.tableName(config.flyway, session.facts.currentSchema),
+      migrations: ordered,
+    });
+    options.say(`PostgreSQL ${version}, ${ordered.length} migrations of the worked set "${storySet}" applied.`);
+  } finally {
+    await session.close();
+  }
+  for (const scene of scenes) {
+    options.say(`\n── ${scene.title}\n$ flyback ${scene.commandLine.map(quoteWord).join(' ')}\n`);
+    const exitCode = await options.runCommand([...scene.commandLine, '--project', folder, '--url', url]);
+    if (exitCode !== scene.expected) {
+      throw new FlybackError(
+        'internal',
+        `The scene "flyback ${scene.commandLine.join(' ')}" ended with ${exitCode} instead of ${scene.expected}.`,
+        {
+          hint: 'Please report it with the output above.',
+        },
+      );
+    }
+  }
+}
+
+function quoteWord(word: string): string {
+  return /^[\w.=/:-]+$/.test(word) ? word : `'${word}'`;
+}
+
+async function demoFolder(keep: string | undefined): Promise<string> {
+  const source = await packagedSet();
+  let folder: string;
+  if (keep === undefined) {
+    folder = await mkdtemp(path.join(tmpdir(), 'flyback-demo-'));
+  } else {
+    folder = path.resolve(keep);
+    try {
+      await mkdir(folder, { recursive: false });
+    } catch (cause) {
+      throw new FlybackError(
+        'usage-invalid',
+        `Cannot make the demo folder ${folder}: ${(cause as NodeJS.ErrnoException).code ?? 'failed'}.`,
+        {
+          hint: 'Name a folder that does not exist yet, inside one that does.',
+          cause,
+        },
+      );
+    }
+  }
+  await cp(source, folder, { recursive: true });
+  return folder;
+}
+
+/** The set lies in the package, beside dist (built) or beside src (from the sources). */
+async function packagedSet(): Promise<string> {
+  let folder = path.dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    const candidate = path.join(folder, 'rollbacks', storySet);
+    if (
+      await stat(candidate).then(
+        (found) => found.isDirectory(),
+        () => false,
+      )
+    )
+      return candidate;
+    const parent = path.dirname(folder);
+    if (parent === folder) {
+      throw new FlybackError('internal', `The worked set "${storySet}" is missing from the package.`, {
+        hint: 'Install flyback again.',
+      });
+    }
+    folder = parent;
+  }
+}

@@ -1,0 +1,93 @@
+import type { Session } from '../adapter/database.js';
+import type { Toolbox } from '../adapter/toolbox.js';
+import type { FlywaySettings } from '../config/config.js';
+import { FlybackError } from '../errors/error.js';
+import type { QualifiedName } from '../history/history.js';
+import type { Migration } from '../history/migration.js';
+
+export interface ApplyRequest {
+  /** A session to a scratch database: what is applied here is not applied by the migration tool. */
+  readonly session: Session;
+  readonly toolbox: Toolbox;
+  readonly settings: FlywaySettings;
+  readonly table: QualifiedName;
+  /** In the order in which they are to be applied. */
+  readonly migrations: readonly Migration[];
+}
+
+/**
+ * Applies migrations to a scratch database, each in a transaction together with its history row, as the migration tool
+ * would with its default settings. Throws FlybackError script-failed that names the migration; earlier ones stay.
+ */
+export async function applyMigrations(request: ApplyRequest): Promise<void> {
+  const { session, toolbox, settings, table } = request;
+  const { database, history } = toolbox;
+  const prepared = await session.pipeline([
+    database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table)),
+    history.scratch.createTable(database, table),
+  ]);
+  if (prepared.failure !== undefined) {
+    throw new FlybackError(
+      'script-failed',
+      `The history table ${table.schema}.${table.name} cannot be created: ${prepared.failure.error.message}`,
+      {
+        hint: 'A scratch database must let this role create tables.',
+      },
+    );
+  }
+  for (const migration of request.migrations) await applyOne(request, migration);
+}
+
+/** The order of the migration tool: versions ascending, then repeatable migrations by description. */
+export function inOrder(migrations: readonly Migration[], toolbox: Toolbox): readonly Migration[] {
+  const versioned = migrations.filter((migration) => migration.kind === 'versioned' && migration.isSql);
+  const repeatable = migrations.filter((migration) => migration.kind === 'repeatable' && migration.isSql);
+  return [
+    ...[...versioned].sort((a, b) =>
+      a.version === undefined || b.version === undefined ? 0 : toolbox.history.versions.compare(a.version, b.version),
+    ),
+    ...[...repeatable].sort((a, b) => (a.description < b.description ? -1 : 1)),
+  ];
+}
+
+async function applyOne(request: ApplyRequest, migration: Migration): Promise<void> {
+  const { session, toolbox, settings, table } = request;
+  const { database, history } = toolbox;
+  const text =
+    settings.placeholderReplacement && migration.placeholderReplacement !== false
+      ? history.replacePlaceholders(migration.sql, settings, {
+          file: migration.file,
+          defaultSchema: table.schema,
+          user: session.facts.user,
+          databaseName: session.facts.databaseName,
+          table: table.name,
+          timestamp: new Date().toISOString().slice(0, 19).replace('T', ' '),
+        })
+      : migration.sql;
+  const { statements } = database.dialect.split(text);
+  const inTransaction = migration.executeInTransaction ?? settings.executeInTransaction;
+  const started = performance.now();
+  if (inTransaction) await session.query('BEGIN');
+  for (const statement of statements) {
+    const result =
+      statement.copyData === undefined
+        ? await session.pipeline([statement.text])
+        : await session.copyIn(statement.text, statement.copyData).then((copied) => ({
+            failure: 'failure' in copied ? { error: copied.failure } : undefined,
+          }));
+    if (result.failure !== undefined) {
+      const { error } = result.failure;
+      if (inTransaction) await session.query(database.sql.rollback).catch(() => undefined);
+      throw new FlybackError(
+        'script-failed',
+        `Migration ${migration.script} failed in line ${statement.line}: ${error.message}`,
+        {
+          hint: error.hint ?? 'Correct the migration, or start from a database in which it works.',
+          serverCode: error.serverCode,
+        },
+      );
+    }
+  }
+  await session.query(history.scratch.insertRow(database, table, migration, performance.now() - started));
+  if (inTransaction) await session.query(database.sql.commit);
+}
