@@ -14,7 +14,7 @@ export interface ScriptFile {
 }
 
 /**
- * Reads a script file as text. Synchronous: ten thousand small files take a third of the time of promises.
+ * Reads a script file as text. Synchronous: scripts are many and small.
  * Throws FlybackError file-unreadable (the system refuses) or script-refused (its bytes are no script).
  */
 export function readScriptFile(file: string): ScriptFile {

@@ -14,7 +14,7 @@ export const postgresqlDialect: SqlDialect = {
 const candidates = /^(?:alter|cluster|create|discard|drop|reindex|vacuum)\b/i;
 
 /**
- * Statements that PostgreSQL 14 to 18 refuse inside a transaction block, by their key words: Flyway's own list, and
+ * Statements that PostgreSQL refuses inside a transaction block, by their key words: Flyway's own list, and
  * those that it leaves out (REINDEX … CONCURRENTLY, DETACH PARTITION … CONCURRENTLY, bare CLUSTER, …).
  */
 function notTransactional(statement: string): string | undefined {

@@ -2,7 +2,7 @@ import type { Comment, MetaCommand, SplitScript, Token } from '../../../src/adap
 import type { Statement } from '../../../src/scripts/statement.js';
 
 /*
- * The rules are those of the server's own scanner (src/backend/parser/scan.l, PostgreSQL 14 to 18), with
+ * The rules follow the server's own scanner (tests compare with libpg-query, the grammar of PostgreSQL 18), with
  * standard_conforming_strings on, and of psql for what only psql understands. Every loop moves forward, and nothing is
  * searched for twice, so the time is linear in the length of the text whatever the text is.
  */
