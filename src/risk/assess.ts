@@ -110,16 +110,18 @@ function isMade(ref: ObjectRef, migration: readonly StatementImpact[]): boolean 
     if (touches(migration, 'create-table', table)) return true;
     return touches(migration, ref.kind === 'column' ? 'add-column' : 'add-constraint', ref);
   }
-  const makers: readonly ChangeType[] = [
-    'create-table',
-    'create-object',
-    'create-schema',
-    'add-index',
-    'sequence',
-    'extension',
-  ];
-  return makers.some((maker) => touches(migration, maker, ref));
+  return touches(migration, makerOf[ref.kind] ?? 'create-object', ref);
 }
+
+/** The change that makes an object of a kind; every other kind is made by create-object. */
+const makerOf: Readonly<Record<string, ChangeType>> = {
+  table: 'create-table',
+  'foreign table': 'create-table',
+  index: 'add-index',
+  schema: 'create-schema',
+  sequence: 'sequence',
+  extension: 'extension',
+};
 
 function changesOf(impacts: readonly StatementImpact[], rank: (change: ChangeType) => Risk): readonly ChangeType[] {
   const found = [...new Set(impacts.flatMap((impact) => impact.changes))];

@@ -48,10 +48,7 @@ describe('the decision matrix', () => {
 
   it('is printed in docs/risk.md as it is', () => {
     const documented = readFileSync(new URL('../../../docs/risk.md', import.meta.url), 'utf8');
-    const lines = /\| --- \| --- \| --- \| --- \| --- \|\n([\s\S]*?)<!-- \/matrix -->/
-      .exec(documented)?.[1]
-      ?.trim()
-      .split('\n');
+    const lines = /\n\|(?: -+ \|){5}\n([\s\S]*?)<!-- \/matrix -->/.exec(documented)?.[1]?.trim().split('\n');
     const cells = lines?.map((line) =>
       line
         .split('|')

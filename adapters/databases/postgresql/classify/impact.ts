@@ -64,6 +64,11 @@ export class ImpactCollector {
     }
   }
 
+  /** Takes over the locks that another collector has found, and nothing else. */
+  adoptLocks(other: ImpactCollector): void {
+    for (const { level, on } of other.#locks.values()) this.lock(level, on);
+  }
+
   work(work: (typeof works)[number]): void {
     if (works.indexOf(work) > works.indexOf(this.#work)) this.#work = work;
   }

@@ -1,6 +1,6 @@
 import type { RangeVar } from 'libpg-query';
 import type { DataLoss } from '../../../../src/risk/change.js';
-import type { ImpactCollector } from './impact.js';
+import { ImpactCollector } from './impact.js';
 import { bodiesOf, bodyOf, rangeRef, textsOf } from './tree.js';
 import type { Body, Handlers } from './tree.js';
 
@@ -168,9 +168,15 @@ export const queryHandlers: Handlers<void, ImpactCollector> = {
   CopyStmt: copy,
   ExplainStmt: (body, impact) => {
     impact.change('query');
-    // EXPLAIN plans without running, and takes the same table locks; ANALYZE runs the statement.
     const runs = bodiesOf(body.options, 'DefElem').some((option) => option.defname === 'analyze');
-    if (runs) walk(body.query, impact, new Set(), 'ACCESS SHARE');
+    if (runs) {
+      walk(body.query, impact, new Set(), 'ACCESS SHARE');
+    } else {
+      // Planning without running takes the same table locks and changes nothing.
+      const planned = new ImpactCollector();
+      walk(body.query, planned, new Set(), 'ACCESS SHARE');
+      impact.adoptLocks(planned);
+    }
   },
   DeclareCursorStmt: (body, impact) => {
     impact.change('query');

@@ -225,6 +225,8 @@ const cases: readonly Case[] = [
     since: 15,
     rowsUnjudged: true,
   },
+  { sql: 'EXPLAIN DELETE FROM apart', rowsUnjudged: true },
+  { sql: 'EXPLAIN ANALYZE SELECT * FROM apart', rowsUnjudged: true },
   { sql: 'DO $$ BEGIN NULL; END $$' },
 ];
 
