@@ -165,6 +165,8 @@ export interface ObjectFacts {
   /** Planner's estimate of rows, and bytes including indexes and TOAST; partitions summed. Null where unknown. */
   readonly rows: number | null;
   readonly bytes: number | null;
+  /** For an index: the table it belongs to, which DROP INDEX locks too. */
+  readonly indexOf: string | null;
   /** Everything that DROP … CASCADE of it would remove besides itself and its own parts, as the server describes each. */
   readonly cascade: readonly string[];
   /** How many objects go with it in all, itself and its own parts included: each needs a lock. */

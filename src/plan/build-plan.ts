@@ -13,7 +13,7 @@ import type { ObjectRef, StatementImpact } from '../risk/change.js';
 import type { RollbackScript, TriggersMode } from '../scripts/rollback-script.js';
 import { checkLockBudget } from './lock-budget.js';
 import { planHash } from './plan-hash.js';
-import type { Plan, PlannedStatement, PlanStep, Target, TransactionMode } from './plan.js';
+import type { Estimate, Plan, PlannedStatement, PlanStep, Target, TransactionMode } from './plan.js';
 import { selectVersions, type Selection } from './select-versions.js';
 
 export interface PlanRequest {
@@ -271,8 +271,7 @@ async function askCatalog(request: PlanRequest, drafts: readonly DraftStep[]): P
   const statements = drafts.flatMap((draft) => draft.statements);
   const locksAddUp = request.locksAddUp === 'yes';
   const dropped = statements.flatMap(({ impact }) => (impact.cascade || locksAddUp ? impact.drops : []));
-  const sized =
-    request.estimates === 'ask' ? statements.flatMap(({ impact }) => [...impact.drops, ...impact.writes]) : [];
+  const sized = request.estimates === 'ask' ? statements.flatMap(({ impact }) => sizedRefs(impact)) : [];
   if (dropped.length === 0 && sized.length === 0) return { byRef: new Map(), dependents: undefined };
   await useScriptPath(request);
   const byRef = new Map<string, ObjectFacts>();
@@ -308,16 +307,10 @@ function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
     const cascade = impact.cascade
       ? [...new Set(known(impact.drops).flatMap((fact) => fact.cascade))].filter((victim) => !named.has(victim))
       : [];
-    const sized = known([...impact.drops, ...impact.writes]).filter((fact) => fact.bytes !== null);
-    const sum = (values: readonly (number | null)[]): number | null =>
-      values.every((value) => value === null) ? null : values.reduce<number>((total, value) => total + (value ?? 0), 0);
     return {
       ...planned,
       cascade,
-      estimate:
-        sized.length === 0
-          ? null
-          : { rows: sum(sized.map((fact) => fact.rows)), bytes: sum(sized.map((fact) => fact.bytes)) },
+      estimate: estimateOf(known(sizedRefs(impact))),
     };
   });
   return {
@@ -326,6 +319,21 @@ function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
     dataLoss: worstLoss(statements.map((statement) => statement.dataLoss)),
     statements,
   };
+}
+
+/** What loses or moves rows, or is read whole: its size tells how long and how much. */
+function sizedRefs(impact: StatementImpact): readonly ObjectRef[] {
+  return [...impact.drops, ...impact.writes, ...(impact.work === 'none' ? [] : impact.locks.map((lock) => lock.on))];
+}
+
+function estimateOf(facts: readonly ObjectFacts[]): Estimate | null {
+  const distinct = [...new Map(facts.map((fact) => [refKey({ ...fact.ref, kind: '' }), fact])).values()];
+  const tables = distinct.filter((fact) => fact.bytes !== null && fact.indexOf === null && fact.ref.kind !== 'view');
+  const indexOf = [...new Set(distinct.flatMap((fact) => fact.indexOf ?? []))];
+  if (tables.length === 0 && indexOf.length === 0) return null;
+  const sum = (values: readonly (number | null)[]): number | null =>
+    values.every((value) => value === null) ? null : values.reduce<number>((total, value) => total + (value ?? 0), 0);
+  return { rows: sum(tables.map((fact) => fact.rows)), bytes: sum(tables.map((fact) => fact.bytes)), indexOf };
 }
 
 function describeRef(ref: ObjectRef): string {

@@ -14,6 +14,15 @@ export type Target =
 /** One transaction for each version, or one for all of them. */
 export type TransactionMode = 'per-version' | 'single';
 
+/** What the catalog said when the plan was made, for a person to read. */
+export interface Estimate {
+  /** Planner's estimate of the rows concerned; null when the table was never analyzed. */
+  readonly rows: number | null;
+  readonly bytes: number | null;
+  /** Tables of the indexes that the statement drops: they are locked as well. */
+  readonly indexOf: readonly string[];
+}
+
 /** One statement that will run, with what it will do. */
 export interface PlannedStatement {
   /** 1-based line in the script's text. */
@@ -29,7 +38,7 @@ export interface PlannedStatement {
   readonly drops: readonly ObjectRef[];
   readonly writes: readonly ObjectRef[];
   /** Planner's estimates when the plan was made; not part of the plan's hash. Null when not asked or not known. */
-  readonly estimate: { readonly rows: number | null; readonly bytes: number | null } | null;
+  readonly estimate: Estimate | null;
 }
 
 export interface PlannedVerification {
@@ -97,6 +106,6 @@ export interface Plan {
   readonly repeatables: readonly string[];
   /** What a person should know before saying yes. */
   readonly hazards: readonly Finding[];
-  /** SHA-256 over everything above except createdAt and the estimates. */
+  /** SHA-256 over everything above except createdAt, the hazards and the estimates. */
   readonly hash: string;
 }

@@ -36,13 +36,14 @@ export async function readObjectFacts(
   return refs.map((ref, index) => {
     const row = byIndex.get(index);
     if (row === undefined || !isResolvable(ref)) {
-      return { ref, exists: null, rows: null, bytes: null, cascade: [], dependents: 0 };
+      return { ref, exists: null, rows: null, bytes: null, indexOf: null, cascade: [], dependents: 0 };
     }
     return {
       ref,
       exists: row[1] === 't',
       rows: toNumber(row[2]),
       bytes: toNumber(row[3]),
+      indexOf: row[6] ?? null,
       cascade: row[4] === null || row[4] === undefined ? [] : (JSON.parse(row[4]) as string[]),
       dependents: toNumber(row[5]) ?? 0,
     };
@@ -125,5 +126,6 @@ ${
    WHERE d.classid = c.classid AND d.objid = c.objid AND d.objsubid = c.objsubid AND d.deptype IN ('a','i','P','S'))))`
       : ''
   }
-SELECT r.i, r.objid IS NOT NULL AND r.objsubid IS NOT NULL, ${question.sizes ? sizes : 'NULL, NULL'}, ${question.dependents ? victims : 'NULL, NULL'} FROM roots r ORDER BY r.i`;
+SELECT r.i, r.objid IS NOT NULL AND r.objsubid IS NOT NULL, ${question.sizes ? sizes : 'NULL, NULL'}, ${question.dependents ? victims : 'NULL, NULL'},
+ (SELECT x.indrelid::regclass::text FROM pg_catalog.pg_index x WHERE r.classid = 'pg_class'::regclass AND x.indexrelid = r.objid) FROM roots r ORDER BY r.i`;
 }

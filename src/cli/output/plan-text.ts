@@ -60,7 +60,12 @@ function statementText(statement: PlannedStatement): readonly string[] {
     ...(statement.work === 'none' ? [] : [statement.work === 'scan' ? 'reads the whole table' : 'rewrites the table']),
     ...(estimate === null
       ? []
-      : [`about ${estimate.rows ?? 'an unknown number of'} rows, ${printBytes(estimate.bytes ?? 0)}`]),
+      : estimate.indexOf.map((table) => `locks ACCESS EXCLUSIVE on ${table}, the table of the index`)),
+    ...(estimate === null || estimate.bytes === null
+      ? []
+      : [
+          `${estimate.rows === null ? 'rows not known (never analyzed)' : `about ${count(estimate.rows, 'row')}`}, ${printBytes(estimate.bytes)}`,
+        ]),
     ...(statement.dataLoss === 'no' ? [] : [`data loss: ${statement.dataLoss}`]),
     ...statement.cascade.map((victim) => `CASCADE also removes ${victim}`),
   ];
