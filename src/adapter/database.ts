@@ -37,6 +37,9 @@ export interface ServerFacts {
   /** The role in effect after connecting ("none" for the login role), and the search_path setting. */
   readonly role: string;
   readonly searchPath: string;
+  /** The connection's own settings, to which each step returns. */
+  readonly lockTimeout: string;
+  readonly statementTimeout: string;
   /** Identity of the cluster where readable, else null. */
   readonly systemId: string | null;
 }
@@ -165,8 +168,8 @@ export interface ObjectFacts {
   /** Planner's estimate of rows, and bytes including indexes and TOAST; partitions summed. Null where unknown. */
   readonly rows: number | null;
   readonly bytes: number | null;
-  /** For an index: the table it belongs to, which DROP INDEX locks too. */
-  readonly indexOf: string | null;
+  /** Other tables that dropping it locks too: the table of an index, the other side of a foreign key. */
+  readonly alsoLocks: readonly string[];
   /** Everything that DROP … CASCADE of it would remove besides itself and its own parts, as the server describes each. */
   readonly cascade: readonly string[];
   /** How many objects go with it in all, itself and its own parts included: each needs a lock. */
@@ -198,12 +201,20 @@ export interface StepSettings {
   readonly replicaMode: boolean;
 }
 
+/** Rows that flyback itself removed from the history and appended to the record in this transaction. */
+export interface OwnWrites {
+  readonly removed: number;
+  readonly appended: number;
+}
+
 /** What the guards of a step throw: the server raises an error whose text holds this mark. */
 export const guardMarks = {
   lockLost: 'flyback.tool_lock_lost',
   historyChanged: 'flyback.history_changed',
   transactionEnded: 'flyback.transaction_ended',
   backendChanged: 'flyback.backend_changed',
+  tablesWritten: 'flyback.tables_written',
+  encodingChanged: 'flyback.encoding_changed',
 } as const;
 
 /**
@@ -229,6 +240,13 @@ export interface DatabaseSql {
   toolLockSessions(lock: ToolLock): string;
   /** Shuts everyone else out of the history, and other writers out of the record. */
   lockTables(history: QualifiedName, record: QualifiedName | undefined): string;
+  /** Remembers, for guardWrites, how much this session has written to the two tables. */
+  noteWrites(history: QualifiedName, record: QualifiedName | undefined): string;
+  /**
+   * Raises tablesWritten when more was written to them since than these rows of flyback's own: by a function or by
+   * dynamic SQL, where reading the script cannot see it. Also when the record no longer guards itself.
+   */
+  guardWrites(history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites): string;
   /** Raises historyChanged unless the table has this many rows and this highest rank (0 when empty). */
   guardHistory(history: QualifiedName, rowCount: number, maxRank: number): string;
   /** Switches triggers off for the script that follows, in replica mode. */
@@ -242,8 +260,10 @@ export interface DatabaseSql {
   touchedForeignKeys(): string;
   /** For those ids, rows: constraint, table, referenced table, SQL that counts violations with a sample (or null), reason. */
   foreignKeyChecks(constraintIds: string): string;
-  /** User triggers of these tables: rows (table, trigger, state, disable SQL, enable SQL). */
+  /** User triggers that would fire on these tables and their partitions: rows (id, state, SQL that disables it). */
   tableTriggers(tables: readonly ObjectRef[]): string;
+  /** Puts those of them that still exist back into their states, whatever they are called by then. */
+  restoreTriggers(triggers: readonly { readonly id: string; readonly state: string }[]): string;
   readonly commit: string;
   readonly rollback: string;
   readonly record: RecordSql;
@@ -254,6 +274,8 @@ export interface RecordSql {
   /** One row, one column: the table's kind, or null when it does not exist; and whether the role may create it. */
   describe(table: QualifiedName): string;
   create(table: QualifiedName): string;
+  /** A condition: the table still refuses changes of what was written. */
+  isGuarded(table: QualifiedName): string;
   /** One row with the last hash, or none. */
   lastHash(table: QualifiedName): string;
   append(table: QualifiedName, row: RecordRow): string;

@@ -81,10 +81,10 @@ function judgePair({ version, state, script, risk }: Pair, policy: AuditPolicy):
       severity: 'error',
       subject: version.text,
       message: `Rolling back version ${version.text} has the risk ${risk.risk}; ${policy.maxRisk} is the highest that passes without an approval.`,
-      hint: `${risk.action} Then add "-- flyback: approval NAME" to the script, or raise audit.max_risk.`,
+      hint: `${risk.action} Then add "-- flyback: approval NAME" to the script, or raise audit.maxRisk in flyback.toml.`,
     });
   }
-  if (risk.dataLoss === 'yes' && script.directives.allowLoss.length === 0) {
+  if (risk.dataLoss === 'yes' && script.directives.allowLoss.length === 0 && !script.directives.stub) {
     findings.push({
       code: 'rollback-lossy',
       severity: 'warning',

@@ -310,7 +310,7 @@ function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
     return {
       ...planned,
       cascade,
-      estimate: estimateOf(known(sizedRefs(impact))),
+      estimate: estimateOf(known(sizedRefs(impact)), known(impact.drops)),
     };
   });
   return {
@@ -326,14 +326,14 @@ function sizedRefs(impact: StatementImpact): readonly ObjectRef[] {
   return [...impact.drops, ...impact.writes, ...(impact.work === 'none' ? [] : impact.locks.map((lock) => lock.on))];
 }
 
-function estimateOf(facts: readonly ObjectFacts[]): Estimate | null {
+function estimateOf(facts: readonly ObjectFacts[], dropped: readonly ObjectFacts[]): Estimate | null {
   const distinct = [...new Map(facts.map((fact) => [refKey({ ...fact.ref, kind: '' }), fact])).values()];
-  const tables = distinct.filter((fact) => fact.bytes !== null && fact.indexOf === null && fact.ref.kind !== 'view');
-  const indexOf = [...new Set(distinct.flatMap((fact) => fact.indexOf ?? []))];
-  if (tables.length === 0 && indexOf.length === 0) return null;
+  const tables = distinct.filter((fact) => fact.bytes !== null && !['index', 'view'].includes(fact.ref.kind));
+  const alsoLocks = [...new Set(dropped.flatMap((fact) => fact.alsoLocks))];
+  if (tables.length === 0 && alsoLocks.length === 0) return null;
   const sum = (values: readonly (number | null)[]): number | null =>
     values.every((value) => value === null) ? null : values.reduce<number>((total, value) => total + (value ?? 0), 0);
-  return { rows: sum(tables.map((fact) => fact.rows)), bytes: sum(tables.map((fact) => fact.bytes)), indexOf };
+  return { rows: sum(tables.map((fact) => fact.rows)), bytes: sum(tables.map((fact) => fact.bytes)), alsoLocks };
 }
 
 function describeRef(ref: ObjectRef): string {

@@ -19,8 +19,8 @@ export interface Estimate {
   /** Planner's estimate of the rows concerned; null when the table was never analyzed. */
   readonly rows: number | null;
   readonly bytes: number | null;
-  /** Tables of the indexes that the statement drops: they are locked as well. */
-  readonly indexOf: readonly string[];
+  /** Tables that the statement does not name but locks too: of a dropped index, on the other side of a foreign key. */
+  readonly alsoLocks: readonly string[];
 }
 
 /** One statement that will run, with what it will do. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Session } from '../adapter/database.js';
 import { createRedactor } from '../config/create-redactor.js';
 import type { BuiltPlan } from '../plan/build-plan.js';
@@ -10,7 +11,6 @@ import type { RunEvent, RunResult } from './run-result.js';
 export interface RollbackOptions {
   readonly mode?: 'for-real' | 'dry-run' | undefined;
   readonly reason?: string | undefined;
-  readonly flybackVersion: string;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
   /** Opens a second session when the first one broke, to find out or note down what happened. */
@@ -37,7 +37,7 @@ export async function rollback(
     mode: options.mode ?? 'for-real',
     reason: options.reason,
     who: { systemUser: systemUser(), host: hostname() },
-    flybackVersion: options.flybackVersion,
+    flybackVersion: packageJson.version,
     runId: randomUUID(),
     redact: createRedactor(config.secrets),
     now: () => new Date(),

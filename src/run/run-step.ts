@@ -97,8 +97,13 @@ async function switchableTriggers(
     return { leading, opening, off: [], on: [] };
   }
   const rows = before.results.at(-1)?.[0]?.rows ?? [];
-  const texts = (column: number): readonly string[] => rows.map((row) => row[column] ?? '');
-  return { leading: [], opening: [], off: texts(3), on: texts(4) };
+  const found = rows.map(([id, state, off]) => ({ id: id ?? '', state: state ?? '', off: off ?? '' }));
+  return {
+    leading: [],
+    opening: [],
+    off: found.map((trigger) => trigger.off),
+    on: found.length === 0 ? [] : [toolbox.database.sql.restoreTriggers(found)],
+  };
 }
 
 class Collector {
@@ -152,7 +157,7 @@ class Collector {
     return {
       statements: this.statements,
       verifications: this.verifications,
-      notices: this.#request.session.takeNotices(),
+      notices: this.#request.session.takeNotices().map(this.#request.redact),
     };
   }
 }
@@ -266,10 +271,20 @@ function describe(
   return guardError(failure, request.plan.history.table);
 }
 
-/** Replica mode and disabled triggers also switch foreign keys off, so what was written is checked before the commit. */
+/** Words with which a script may switch foreign keys off by itself, whatever the mode. */
+const switching = /replication_role|\btrigger\b/i;
+
+/**
+ * Replica mode also switches foreign keys off, so what was written is checked before the commit; in the other modes where
+ * the script might have switched them off by itself.
+ */
 async function checkForeignKeys(request: RunRequest, step: PlanStep, answers: Answers): Promise<void> {
   const ids = answerOf(answers, 'foreign-keys')?.rows[0]?.[0];
-  if (ids === null || ids === undefined || step.triggers !== 'replica') return;
+  if (ids === null || ids === undefined) return;
+  const mayHaveSwitched = step.statements.some(
+    (statement) => statement.changes.includes('procedural') || switching.test(statement.sql),
+  );
+  if (step.triggers !== 'replica' && !mayHaveSwitched) return;
   const { session, toolbox } = request;
   const [checks] = await session.query(toolbox.database.sql.foreignKeyChecks(ids));
   const rows = (checks?.rows ?? []).filter((row) => row[3] !== null);
@@ -287,7 +302,7 @@ async function checkForeignKeys(request: RunRequest, step: PlanStep, answers: An
       'integrity-violated',
       `After the script of version ${step.version} foreign keys no longer hold: ${violations.join('; ')}. Everything was rolled back.`,
       {
-        hint: 'Replica mode switches foreign keys off while the script runs: delete or correct the rows on both sides in the script, or use --triggers keep.',
+        hint: 'Foreign keys were off while the script ran: delete or correct the rows on both sides in the script, or use --triggers keep.',
       },
     );
   }

@@ -114,6 +114,7 @@ export function historyDeleteFindings(
 }
 
 class ScriptParser {
+  #isStub = false;
   readonly #input: RollbackScriptInput;
   readonly #report: ScriptReport;
   readonly #split: SplitScript;
@@ -423,6 +424,7 @@ class ScriptParser {
       );
     }
     if (directives.stub) {
+      this.#isStub = true;
       this.#report.add(
         'script-stub',
         this.#find(/flyback\s*:\s*stub/i),
@@ -469,6 +471,8 @@ class ScriptParser {
     const { statements, problems, comments, metaCommands } = this.#split;
     if (problems.length > 0) return;
     if (statements.length === 0) {
+      // A stub is nothing but comments; that it is a stub says it all.
+      if (this.#isStub) return;
       const blank = comments.length === 0 && metaCommands.length === 0;
       this.#report.add(
         blank ? 'script-empty' : 'script-comment-only',

@@ -36,14 +36,14 @@ export async function readObjectFacts(
   return refs.map((ref, index) => {
     const row = byIndex.get(index);
     if (row === undefined || !isResolvable(ref)) {
-      return { ref, exists: null, rows: null, bytes: null, indexOf: null, cascade: [], dependents: 0 };
+      return { ref, exists: null, rows: null, bytes: null, alsoLocks: [], cascade: [], dependents: 0 };
     }
     return {
       ref,
       exists: row[1] === 't',
       rows: toNumber(row[2]),
       bytes: toNumber(row[3]),
-      indexOf: row[6] ?? null,
+      alsoLocks: row[6] === null || row[6] === undefined ? [] : (JSON.parse(row[6]) as string[]),
       cascade: row[4] === null || row[4] === undefined ? [] : (JSON.parse(row[4]) as string[]),
       dependents: toNumber(row[5]) ?? 0,
     };
@@ -100,6 +100,12 @@ function factsSql(roots: string, question: ObjectQuestion): string {
   (SELECT sum(pg_catalog.pg_total_relation_size(m.oid))::text FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE m.i = r.i AND c.relkind IN ('r','m','i','S','t')) END`;
   const victims = `(SELECT json_agg(v.description ORDER BY v.description)::text FROM victims v WHERE v.i = r.i),
  (SELECT count(*) FROM closure c WHERE c.i = r.i)`;
+  // DROP TABLE and DROP CONSTRAINT take away triggers on the other table of a foreign key, and so lock it.
+  const alsoLocks = `(SELECT json_agg(DISTINCT o.oid::regclass::text)::text FROM (
+  SELECT x.indrelid AS oid FROM pg_catalog.pg_index x WHERE r.classid = 'pg_class'::regclass AND x.indexrelid = r.objid
+  UNION ALL SELECT k.confrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conrelid = r.objid AND r.classid = 'pg_class'::regclass AND r.objsubid = 0
+  UNION ALL SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.confrelid = r.objid AND r.classid = 'pg_class'::regclass AND r.objsubid = 0
+  UNION ALL SELECT k.confrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.oid = r.objid AND r.classid = 'pg_constraint'::regclass) o WHERE o.oid <> r.objid)`;
   return `WITH RECURSIVE roots(i, classid, objid, objsubid) AS (VALUES ${roots})
 ${
   question.sizes
@@ -127,5 +133,5 @@ ${
       : ''
   }
 SELECT r.i, r.objid IS NOT NULL AND r.objsubid IS NOT NULL, ${question.sizes ? sizes : 'NULL, NULL'}, ${question.dependents ? victims : 'NULL, NULL'},
- (SELECT x.indrelid::regclass::text FROM pg_catalog.pg_index x WHERE r.classid = 'pg_class'::regclass AND x.indexrelid = r.objid) FROM roots r ORDER BY r.i`;
+ ${alsoLocks} FROM roots r ORDER BY r.i`;
 }

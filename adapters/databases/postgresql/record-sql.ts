@@ -37,6 +37,9 @@ CREATE FUNCTION ${guardName(table)}() RETURNS trigger LANGUAGE plpgsql AS $guard
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ${qualified(table)} FOR EACH STATEMENT EXECUTE FUNCTION ${guardName(table)}();
 ALTER TABLE ${qualified(table)} ENABLE ALWAYS TRIGGER append_only`,
 
+  isGuarded: (table: QualifiedName) =>
+    `EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ${quoteLiteral(qualified(table))}::regclass AND t.tgname = 'append_only' AND t.tgenabled = 'A')`,
+
   lastHash: (table: QualifiedName) => `SELECT hash FROM ${qualified(table)} ORDER BY id DESC LIMIT 1`,
 
   append: (table: QualifiedName, row: RecordRow) =>

@@ -1,6 +1,7 @@
 import {
   guardMarks,
   type DatabaseSql,
+  type OwnWrites,
   type ServerFacts,
   type StepSettings,
   type ToolLock,
@@ -36,6 +37,28 @@ function setting(name: string, value: string): string {
   return `pg_catalog.set_config('${name}', ${quoteLiteral(value)}, true)`;
 }
 
+/** A script may have left replica mode on, in dynamic SQL too; only who may switch it can have done so. */
+function originRole(session: ServerFacts): readonly string[] {
+  return session.mayUseReplicaMode ? [setting('session_replication_role', 'origin')] : [];
+}
+
+/** How many rows this session has written to a table, in the units of its own statistics (never reset within a transaction). */
+function writes(table: QualifiedName): string {
+  const oid = `${quoteLiteral(qualified(table))}::regclass`;
+  const counts = ['inserted', 'updated', 'deleted'].map((what) => `pg_catalog.pg_stat_get_xact_tuples_${what}(${oid})`);
+  return `(${counts.join(' + ')})`;
+}
+
+function writesText(history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites): string {
+  const ofRecord = record === undefined ? '0' : writes(record);
+  return `pg_catalog.concat(${writes(history)} - ${own.removed}, ',', ${ofRecord} - ${own.appended})`;
+}
+
+function regclassOf(table: ObjectRef): string {
+  const schema = table.schema === undefined ? '' : `${quoteIdentifier(table.schema)}.`;
+  return `pg_catalog.to_regclass(${quoteLiteral(`${schema}${quoteIdentifier(table.name)}`)})::oid`;
+}
+
 function identity(session: ServerFacts, settings: StepSettings): readonly string[] {
   return [setting('role', session.role), setting('search_path', scriptSearchPath(session, settings.scriptSchema))];
 }
@@ -55,8 +78,13 @@ export const postgresqlSql: DatabaseSql = {
       ...identity(session, settings),
       // Quoting in scripts and in flyback's own texts relies on the standard meaning of '…'.
       setting('standard_conforming_strings', 'on'),
-      ...(settings.lockTimeoutMs > 0 ? [setting('lock_timeout', `${settings.lockTimeoutMs}ms`)] : []),
-      ...(settings.statementTimeoutMs > 0 ? [setting('statement_timeout', `${settings.statementTimeoutMs}ms`)] : []),
+      // Always, because the script of the step before may have changed them for the session.
+      ...originRole(session),
+      setting('lock_timeout', `${settings.lockTimeoutMs}ms`),
+      setting(
+        'statement_timeout',
+        settings.statementTimeoutMs > 0 ? `${settings.statementTimeoutMs}ms` : session.statementTimeout,
+      ),
       `pg_catalog.set_config('flyback.xid', pg_catalog.pg_current_xact_id()::text, true)`,
     ];
     return `BEGIN;SELECT ${values.join(', ')}`;
@@ -93,31 +121,41 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
   guardHistory: (history: QualifiedName, rowCount: number, maxRank: number) =>
     `SELECT ${require(`count(*) = ${rowCount} AND coalesce(max(installed_rank), 0) = ${maxRank}`, guardMarks.historyChanged)} FROM ${qualified(history)}`,
 
+  noteWrites: (history: QualifiedName, record: QualifiedName | undefined) =>
+    `SELECT pg_catalog.set_config('flyback.writes', ${writesText(history, record, { removed: 0, appended: 0 })}, true)`,
+
+  guardWrites: (history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites) => {
+    const untouched = `pg_catalog.current_setting('track_counts') = 'off' OR pg_catalog.current_setting('flyback.writes', true) = ${writesText(history, record, own)}`;
+    const guarded =
+      record === undefined ? '' : `, ${require(recordSql.isGuarded(record), guardMarks.tablesWritten)}`;
+    return `SELECT ${require(untouched, guardMarks.tablesWritten)}${guarded}`;
+  },
+
   enterReplicaMode: () => `SET LOCAL session_replication_role = replica`,
 
   afterScript: (session: ServerFacts, settings: StepSettings) =>
     `RESET SESSION AUTHORIZATION;SELECT ${[
       require(`pg_catalog.pg_current_xact_id()::text = pg_catalog.current_setting('flyback.xid', true)`, guardMarks.transactionEnded),
-      ...(settings.replicaMode ? [setting('session_replication_role', 'origin')] : []),
+      // The driver sends UTF-8 whatever the session believes, so the script's own text was misread by then.
+      require(`pg_catalog.current_setting('client_encoding') = 'UTF8'`, guardMarks.encodingChanged),
+      ...originRole(session),
       ...identity(session, settings),
     ].join(', ')};SET CONSTRAINTS ALL IMMEDIATE`,
 
   touchedForeignKeys,
   foreignKeyChecks,
 
-  tableTriggers: (tables: readonly ObjectRef[]) => `SELECT t.tgrelid::regclass::text, t.tgname, t.tgenabled::text,
- format('ALTER TABLE %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname),
- format('ALTER TABLE %s ENABLE %sTRIGGER %I', t.tgrelid::regclass, CASE t.tgenabled WHEN 'A' THEN 'ALWAYS ' ELSE '' END, t.tgname), t.oid::text
-FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgrelid IN (${
-    tables.length === 0
-      ? 'NULL'
-      : tables
-          .map((table) => {
-            const name = `${table.schema === undefined ? '' : `${quoteIdentifier(table.schema)}.`}${quoteIdentifier(table.name)}`;
-            return `pg_catalog.to_regclass(${quoteLiteral(name)})::oid`;
-          })
-          .join(', ')
-  }) ORDER BY 1, 2`,
+  tableTriggers: (tables: readonly ObjectRef[]) => `WITH RECURSIVE tables(oid) AS (
+ SELECT DISTINCT named.oid FROM (VALUES ${tables.map((table) => `(${regclassOf(table)})`).join(', ')}) named(oid) WHERE named.oid IS NOT NULL
+ UNION SELECT i.inhrelid FROM tables t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
+SELECT t.oid::text, t.tgenabled::text, pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname)
+FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') ORDER BY t.oid`,
+
+  restoreTriggers: (triggers: readonly { readonly id: string; readonly state: string }[]) =>
+    `DO $restore$ DECLARE found record; BEGIN
+ FOR found IN SELECT pg_catalog.format('ALTER TABLE ONLY %s ENABLE %sTRIGGER %I', t.tgrelid::regclass, CASE was.state WHEN 'A' THEN 'ALWAYS ' ELSE '' END, t.tgname) AS sql
+  FROM pg_catalog.pg_trigger t JOIN (VALUES ${triggers.map(({ id, state }) => `(${id}::oid, '${state}')`).join(', ')}) was(oid, state) ON was.oid = t.oid
+ LOOP EXECUTE found.sql; END LOOP; END $restore$`,
 
   commit: 'COMMIT',
   rollback: 'ROLLBACK',

@@ -25,6 +25,7 @@ const factsQuery = `SELECT current_setting('server_version'), current_setting('s
  current_setting('max_prepared_transactions')::bigint, current_setting('role'), current_setting('search_path'),
  current_setting('max_worker_processes')::bigint + current_setting('max_wal_senders')::bigint
    + coalesce(current_setting('autovacuum_worker_slots', true), current_setting('autovacuum_max_workers'))::bigint + 1,
+ current_setting('lock_timeout'), current_setting('statement_timeout'),
  (SELECT d.oid::text || '.' || d.datname FROM pg_catalog.pg_database d WHERE d.datname = current_database())`;
 
 /** Asks by trying: outside a transaction block SET LOCAL has no effect, but the permission is checked (all versions). */
@@ -32,7 +33,7 @@ const replicaModeProbe = `SET LOCAL session_replication_role = replica`;
 
 /** Connects to the first host that answers and fits, and learns the facts of the server. */
 export async function connectPostgresql(settings: ConnectionSettings): Promise<Session> {
-  const pg = (await import('pg')).default as unknown as Pg;
+  const pg = (await import('pg')).default;
   const failures: FlybackError[] = [];
   let secondChoice: PostgresqlSession | undefined;
   for (const host of settings.hosts) {
@@ -318,6 +319,8 @@ function readFacts(
     role,
     searchPath,
     auxiliary,
+    lockTimeout,
+    statementTimeout,
     id,
   ] = row;
   return {
@@ -333,6 +336,8 @@ function readFacts(
     lockTableSize: Number(locks) * (Number(connections) + Number(prepared) + Number(auxiliary)),
     role: role ?? 'none',
     searchPath: searchPath ?? '',
+    lockTimeout: lockTimeout ?? '0',
+    statementTimeout: statementTimeout ?? '0',
     systemId: id ?? null,
   };
 }

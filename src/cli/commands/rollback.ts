@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
-import packageJson from '../../../package.json' with { type: 'json' };
 import { connect, withProject } from '../../compose/open-project.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
 import type { BuiltPlan } from '../../plan/build-plan.js';
@@ -53,7 +52,6 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
     const result = await rollback(project, built, {
       mode: isDry ? 'dry-run' : 'for-real',
       reason: flags.reason,
-      flybackVersion: packageJson.version,
       signal: context.signal,
       onEvent: progressWriter(process.stderr),
       reconnect: () => connect(config),

@@ -58,9 +58,7 @@ function statementText(statement: PlannedStatement): readonly string[] {
     `${statement.changes.join(', ')}; risk ${statement.risk}`,
     ...(locks.length === 0 ? [] : [`locks ${locks.join(', ')}`]),
     ...(statement.work === 'none' ? [] : [statement.work === 'scan' ? 'reads the whole table' : 'rewrites the table']),
-    ...(estimate === null
-      ? []
-      : estimate.indexOf.map((table) => `locks ACCESS EXCLUSIVE on ${table}, the table of the index`)),
+    ...(estimate === null ? [] : estimate.alsoLocks.map((table) => `also locks ACCESS EXCLUSIVE on ${table}`)),
     ...(estimate === null || estimate.bytes === null
       ? []
       : [
