@@ -37,8 +37,7 @@ export interface ServerFacts {
   /** The role in effect after connecting ("none" for the login role), and the search_path setting. */
   readonly role: string;
   readonly searchPath: string;
-  /** The connection's own settings, to which each step returns. */
-  readonly lockTimeout: string;
+  /** The connection's own setting, to which each step returns. */
   readonly statementTimeout: string;
   /** Identity of the cluster where readable, else null. */
   readonly systemId: string | null;
@@ -227,6 +226,8 @@ export interface DatabaseSql {
   useScriptPath(session: ServerFacts, scriptSchema: string): string;
   /** Opens a transaction that cannot write, with the scripts' search_path. */
   beginReadOnly(session: ServerFacts, scriptSchema: string): string;
+  /** Opens a transaction for flyback's own statements, whatever a script has left behind in the session. */
+  beginOwn(session: ServerFacts, lockTimeoutMs: number): string;
   /** Opens the transaction of a step and applies its settings (timeouts, role, search_path). */
   beginStep(session: ServerFacts, settings: StepSettings): string;
   /** One row, one column: 't' when the migration tool's lock was got. Held until the transaction ends. */

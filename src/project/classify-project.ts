@@ -1,26 +1,46 @@
-import type { Classifier, SqlDialect } from '../adapter/database.js';
+import type { Classifier } from '../adapter/database.js';
+import { FlybackError } from '../errors/error.js';
+import type { Migration } from '../history/migration.js';
 import { withClassification, type ClassifiedFile, type UnparsableStatement } from '../pairing/classification.js';
 import type { Pair } from '../pairing/pair.js';
 import { assessRisk } from '../risk/assess.js';
 import type { StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
+import type { Project } from './project.js';
 
-/** Gives every pair its risk and the findings of the parser. Slow in the number of statements; no trees are kept. */
-export function classifyPairs(pairs: readonly Pair[], classifier: Classifier, dialect: SqlDialect): readonly Pair[] {
+/**
+ * Gives these pairs of a project their risk and the findings of the parser. Linear in the number of statements; no
+ * trees are kept.
+ */
+export function classifyPairs(pairs: readonly Pair[], project: Project, classifier: Classifier): readonly Pair[] {
   return pairs.map((pair) => {
     const { migration, script } = pair;
     return withClassification(
       pair,
       {
         migration:
-          migration === undefined || !migration.isSql
-            ? undefined
-            : classifyStatements(dialect.split(migration.sql).statements, classifier),
+          migration?.isSql === true
+            ? classifyStatements(migrationStatements(migration, project), classifier)
+            : undefined,
         rollback: script === undefined ? undefined : classifyStatements(script.statements, classifier),
       },
       assessRisk,
     );
   });
+}
+
+/** A migration's statements with its placeholders replaced; where one has no value, as they stand in the file. */
+export function migrationStatements(migration: Migration, project: Project): readonly Statement[] {
+  const { toolbox, config } = project;
+  let { sql } = migration;
+  if (config.flyway.placeholderReplacement && migration.placeholderReplacement !== false) {
+    try {
+      sql = toolbox.history.replacePlaceholders(sql, config.flyway, { ...project.placeholders, file: migration.file });
+    } catch (error) {
+      if (!(error instanceof FlybackError)) throw error;
+    }
+  }
+  return toolbox.database.dialect.split(sql).statements;
 }
 
 function classifyStatements(statements: readonly Statement[], classifier: Classifier): ClassifiedFile {

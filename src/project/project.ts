@@ -1,5 +1,5 @@
 import type { Session } from '../adapter/database.js';
-import type { MigrationSet } from '../adapter/history.js';
+import type { MigrationSet, PlaceholderContext } from '../adapter/history.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
 import type { Finding } from '../errors/finding.js';
@@ -16,6 +16,8 @@ export interface Project {
   readonly history: History | undefined;
   readonly entries: readonly HistoryEntry[];
   readonly migrations: MigrationSet;
+  /** What placeholders in scripts and migrations stand for here, the file's own name apart. */
+  readonly placeholders: Omit<PlaceholderContext, 'file'>;
   /** In ascending version order. */
   readonly pairs: readonly Pair[];
   /** What belongs to no single version. */

@@ -122,6 +122,7 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
     history,
     entries: parts.entries,
     migrations,
+    placeholders,
     pairs: pairing.pairs,
     findings: [...config.findings, ...migrations.findings, ...pairing.findings],
   };

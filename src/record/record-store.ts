@@ -78,6 +78,9 @@ export async function readRecord(
   }));
 }
 
+/** Another run holds the record only as long as its transaction; whoever waits for it must not wait for ever. */
+const longestWaitMs = 10_000;
+
 /** Writes entries in a transaction of their own (failed and dry runs), creating the table if need be. */
 export async function appendEntries(
   session: Session,
@@ -87,8 +90,9 @@ export async function appendEntries(
 ): Promise<readonly string[]> {
   const { sql } = database;
   const { exists } = await checkRecordTable(session, database, table);
-  await session.query(exists ? `BEGIN;${sql.record.lock(table)}` : `BEGIN;${sql.record.create(table)}`);
   try {
+    const begin = sql.beginOwn(session.facts, longestWaitMs);
+    await session.query(`${begin};${exists ? sql.record.lock(table) : sql.record.create(table)}`);
     const [last] = await session.query(sql.record.lastHash(table));
     let previous = last?.rows[0]?.[0] ?? genesisHash;
     const hashes: string[] = [];

@@ -1,6 +1,6 @@
 import type { Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
-import type { HistoryEntry } from '../history/history.js';
+import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import { genesisHash } from '../record/record-entry.js';
 import { checkRecordTable } from '../record/record-store.js';
 import { pause } from './pause.js';
@@ -14,6 +14,8 @@ const toolLockPollMs = 1000;
 export interface OpenTransaction {
   /** Hash of the newest record entry: the next one follows it. */
   readonly lastHash: string;
+  /** Undefined in a dry run before the first real one: there is no record yet. */
+  readonly record: QualifiedName | undefined;
 }
 
 /**
@@ -36,8 +38,9 @@ export async function openTransaction(
   try {
     // Not in a dry run: what is created would be rolled back, and the entry is written afterwards.
     const createRecord = !record.exists && request.mode === 'for-real';
+    const existing = record.exists ? plan.recordTable : undefined;
     const opened = await session.pipeline([
-      sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
+      `${sql.lockTables(plan.history.table, existing)};${sql.noteWrites(plan.history.table, existing)}`,
       toolbox.history.readRows(toolbox.database, plan.history.table),
       sql.toolLockSessions(lock),
       ...(record.exists
@@ -61,7 +64,10 @@ export async function openTransaction(
         },
       );
     }
-    return { lastHash: record.exists ? (last?.[0]?.rows[0]?.[0] ?? genesisHash) : genesisHash };
+    return {
+      lastHash: record.exists ? (last?.[0]?.rows[0]?.[0] ?? genesisHash) : genesisHash,
+      record: createRecord ? plan.recordTable : existing,
+    };
   } catch (error) {
     await session.query(sql.rollback).catch(() => undefined);
     throw error;

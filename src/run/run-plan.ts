@@ -1,6 +1,6 @@
 import type { Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
-import type { HistoryEntry } from '../history/history.js';
+import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import type { PlanStep } from '../plan/plan.js';
 import { genesisHash, type RecordEntry, type RecordOutcome } from '../record/record-entry.js';
 import { appendEntries, chainEntry } from '../record/record-store.js';
@@ -32,6 +32,9 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
   }
 }
 
+/** How long to wait for a broken session's transaction to end before its outcome is called unknown. */
+const undecidedWaitMs = 30_000;
+
 /** A step whose work is done and whose commit has yet to be sent: it travels with the next step. */
 interface Uncommitted {
   readonly index: number;
@@ -47,6 +50,7 @@ class TransactionalRun {
   readonly #warnings: string[] = [];
   #remaining: readonly HistoryEntry[];
   #lastHash: string = genesisHash;
+  #record: QualifiedName | undefined;
   #recordHash: string | undefined;
   #retriesLeft: number;
   #keepsLock = false;
@@ -114,7 +118,10 @@ class TransactionalRun {
       if (uncommitted === undefined) await this.#open(index);
       const opening: readonly StepMessage[] =
         uncommitted === undefined ? [] : [openingMessage(this.#request, this.#remaining, step.triggers)];
-      const attempt = await runStep(this.#request, step, script, uncommitted?.messages ?? [], opening);
+      const attempt = await runStep(this.#request, step, script, uncommitted?.messages ?? [], opening, {
+        record: this.#record,
+        writes: { removed: 1, appended: 0 },
+      });
       if (uncommitted !== undefined) {
         if (attempt.kind === 'leading-failed') {
           await this.#commitFailed(
@@ -164,7 +171,10 @@ class TransactionalRun {
         const { step, script } = this.#at(index);
         const started = performance.now();
         this.#announce(index);
-        const attempt = await runStep(this.#request, step, script, leading, []);
+        const attempt = await runStep(this.#request, step, script, leading, [], {
+          record: this.#record,
+          writes: { removed: index + 1, appended: isDry ? 0 : index },
+        });
         if (attempt.kind !== 'done') {
           const error =
             attempt.kind === 'failed' ? attempt.error : guardError(attempt.failure, this.#request.plan.history.table);
@@ -192,7 +202,7 @@ class TransactionalRun {
       if (isDry) {
         await this.#request.session.query(sql.rollback);
         for (const index of this.#steps.keys()) this.#mark(index, 'passed');
-        await this.#record(
+        await this.#writeRecord(
           works.map(({ work, started }, index) => this.#entry(index, 'dry-run', work, started, undefined)),
         );
         return;
@@ -219,6 +229,7 @@ class TransactionalRun {
         throwIfCancelled(this.#request.signal);
         const opened = await openTransaction(this.#request, this.#remaining, this.#at(index).step.triggers);
         this.#lastHash = opened.lastHash;
+        this.#record = opened.record;
         await this.#keepLock();
         return;
       } catch (error) {
@@ -328,9 +339,14 @@ class TransactionalRun {
       if (described?.rows[0]?.[0] === null) return false;
       // Waits for the broken session's transaction, if the server has not noticed yet that its client is gone.
       const answers = await session.query(
-        `BEGIN;${toolbox.database.sql.record.lock(plan.recordTable)};${toolbox.database.sql.record.find(plan.recordTable, hash)};ROLLBACK`,
+        [
+          toolbox.database.sql.beginOwn(session.facts, undecidedWaitMs),
+          toolbox.database.sql.record.lock(plan.recordTable),
+          toolbox.database.sql.record.find(plan.recordTable, hash),
+          toolbox.database.sql.rollback,
+        ].join(';'),
       );
-      return (answers[2]?.rows.length ?? 0) > 0;
+      return (answers.at(-2)?.rows.length ?? 0) > 0;
     });
   }
 
@@ -392,11 +408,13 @@ class TransactionalRun {
   }
 
   async #recordFailure(index: number, error: FlybackError, work: StepWork, started: number): Promise<void> {
-    await this.#record([this.#entry(index, error.code === 'cancelled' ? 'cancelled' : 'failed', work, started, error)]);
+    await this.#writeRecord([
+      this.#entry(index, error.code === 'cancelled' ? 'cancelled' : 'failed', work, started, error),
+    ]);
   }
 
   /** Entries of runs that changed nothing; that they cannot be written is a warning, never a second failure. */
-  async #record(entries: readonly RecordEntry[]): Promise<void> {
+  async #writeRecord(entries: readonly RecordEntry[]): Promise<void> {
     const { session, toolbox, plan } = this.#request;
     const write = (on: Session): Promise<readonly string[]> =>
       appendEntries(on, toolbox.database, plan.recordTable, entries);

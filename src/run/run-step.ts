@@ -7,7 +7,7 @@ import { checkExpectation } from '../verify/check-expectation.js';
 import type { VerificationResult } from '../verify/verification.js';
 import type { RunRequest } from './run-request.js';
 import { connectionLostError, guardError, isLockTimeout, locate, scriptError } from './step-failure.js';
-import { stepMessages, type StepMessage } from './step-messages.js';
+import { stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
 
 /** Statements longer than this are cut in the record; the script's checksum pins the whole text. */
 const recordedLength = 1000;
@@ -41,9 +41,10 @@ export async function runStep(
   script: RollbackScript,
   leading: readonly string[],
   opening: readonly StepMessage[],
+  own: OwnTables,
 ): Promise<StepAttempt> {
   const triggers = await switchableTriggers(request, step, leading, opening);
-  const messages = [...triggers.opening, ...stepMessages(request, step, script, triggers)];
+  const messages = [...triggers.opening, ...stepMessages(request, step, script, triggers, own)];
   const collected = new Collector(request, step, script);
   const sent = await send(request, triggers.leading, messages, collected);
   if (sent.kind === 'leading-failed') return sent;

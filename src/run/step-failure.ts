@@ -48,6 +48,24 @@ export function guardError(failure: ServerFailure, table: QualifiedName): Flybac
       },
     );
   }
+  if (marked(guardMarks.tablesWritten)) {
+    return new FlybackError(
+      'script-failed',
+      `The script changed ${name} or the record of flyback by itself, in a function or in dynamic SQL; everything was rolled back.`,
+      {
+        hint: 'A rollback script must leave the history table and the record alone: flyback removes the row of the version.',
+      },
+    );
+  }
+  if (marked(guardMarks.encodingChanged)) {
+    return new FlybackError(
+      'script-failed',
+      'The script changed client_encoding, so the server misread what came after; everything was rolled back.',
+      {
+        hint: 'Save the script as UTF-8 and remove SET client_encoding (or set it to UTF8).',
+      },
+    );
+  }
   if (marked(guardMarks.transactionEnded)) {
     return new FlybackError(
       'transaction-ended',

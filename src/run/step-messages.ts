@@ -1,4 +1,5 @@
-import type { HistoryEntry } from '../history/history.js';
+import type { OwnWrites } from '../adapter/database.js';
+import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import type { PlanStep } from '../plan/plan.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { stepSettings, type RunRequest } from './run-request.js';
@@ -32,9 +33,17 @@ export function openingMessage(request: RunRequest, remaining: readonly HistoryE
       sql.beginStep(session.facts, stepSettings(request, triggers)),
       sql.guardToolLock(session.facts, lock),
       sql.lockTables(plan.history.table, plan.recordTable),
+      sql.noteWrites(plan.history.table, plan.recordTable),
       sql.guardHistory(plan.history.table, remaining.length, maxRank),
     ].join(';'),
   };
+}
+
+/** What flyback's own tables have seen of flyback itself when a step has removed its row. */
+export interface OwnTables {
+  /** Undefined in a dry run before the first real one: the record does not exist. */
+  readonly record: QualifiedName | undefined;
+  readonly writes: OwnWrites;
 }
 
 /**
@@ -46,6 +55,7 @@ export function stepMessages(
   step: PlanStep,
   script: RollbackScript,
   triggers: { readonly off: readonly string[]; readonly on: readonly string[] },
+  own: OwnTables,
 ): readonly StepMessage[] {
   const { toolbox, plan, session } = request;
   const { sql } = toolbox.database;
@@ -59,7 +69,10 @@ export function stepMessages(
     { kind: 'after', sql: sql.afterScript(session.facts, stepSettings(request, step.triggers)) },
     ...triggers.on.map((text) => ({ kind: 'triggers-on', sql: text }) as const),
     { kind: 'foreign-keys', sql: sql.touchedForeignKeys() },
-    { kind: 'remove', sql: toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry) },
+    {
+      kind: 'remove',
+      sql: `${toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry)};${sql.guardWrites(plan.history.table, own.record, own.writes)}`,
+    },
     ...script.verifications.map(
       (verification, index) => ({ kind: 'verification', sql: verification.query.text, verification: index }) as const,
     ),

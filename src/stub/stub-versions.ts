@@ -2,7 +2,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { FlybackError } from '../errors/error.js';
 import type { Pair } from '../pairing/pair.js';
-import { classifyPairs } from '../project/classify-project.js';
+import { classifyPairs, migrationStatements } from '../project/classify-project.js';
 import type { Project } from '../project/project.js';
 import { stubFileName } from './stub-file.js';
 import { loadTemplates } from './templates.js';
@@ -25,9 +25,9 @@ export async function makeStubs(project: Project, choice: readonly string[] | 'm
   const classifier = await toolbox.database.loadClassifier();
   const chosen = choice === 'missing' ? project.pairs.filter(isMissing) : choice.map((text) => findPair(project, text));
   const templates = await loadTemplates(config.templatesFolder);
-  return classifyPairs(chosen, classifier, toolbox.database.dialect).map((pair) => {
+  return classifyPairs(chosen, project, classifier).map((pair) => {
     const { migration } = pair;
-    const split = migration?.isSql === true ? toolbox.database.dialect.split(migration.sql).statements : [];
+    const split = migration?.isSql === true ? migrationStatements(migration, project) : [];
     const statements = split.map((statement): StubStatement => {
       const impact = classifier.classify(statement.text);
       return {

@@ -17,7 +17,7 @@ export async function runAudit(context: CommandContext, flags: { readonly offlin
 }
 
 async function report(context: CommandContext, project: Project): Promise<number> {
-  const pairs = classifyPairs(project.pairs, await toolbox.database.loadClassifier(), toolbox.database.dialect);
+  const pairs = classifyPairs(project.pairs, project, await toolbox.database.loadClassifier());
   const result = audit(pairs, project.config.audit, project.findings);
   if (context.json) {
     outJson({ ...result, versions: pairs.map(pairJson), askedDatabase: project.history !== undefined });

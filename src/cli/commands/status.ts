@@ -11,7 +11,7 @@ import { printTable } from '../output/table.js';
 export async function runStatus(context: CommandContext): Promise<number> {
   return withProject(context.open, async (project) => {
     const { toolbox, history, table } = project;
-    const pairs = classifyPairs(project.pairs, await toolbox.database.loadClassifier(), toolbox.database.dialect);
+    const pairs = classifyPairs(project.pairs, project, await toolbox.database.loadClassifier());
     if (context.json) {
       outJson({
         tool: history.tool,
