@@ -1,6 +1,5 @@
 import type { OpenOptions } from '../compose/open-project.js';
 import { options } from '../config/options.js';
-import type { ExitCode } from '../errors/error.js';
 
 /** What a command gets from the command line. */
 export interface CommandContext {
@@ -14,7 +13,6 @@ export const out = (text: string): void => void process.stdout.write(`${text}\n`
 export const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 export const outJson = (value: unknown): void => out(JSON.stringify(value, null, 2));
 
-export type { ExitCode };
 
 /** Commander's camel-case options → the flags that loadConfig knows. */
 export function openOptions(all: Readonly<Record<string, unknown>>): OpenOptions {
