@@ -73,11 +73,24 @@ export const postgresqlSql: DatabaseSql = {
   beginReadOnly: (session: ServerFacts, scriptSchema: string) =>
     `BEGIN READ ONLY;SELECT ${setting('search_path', scriptSearchPath(session, scriptSchema))}`,
 
+  beginOwn: (session: ServerFacts, lockTimeoutMs: number) => {
+    const values = [
+      ...originRole(session),
+      setting('role', session.role),
+      setting('standard_conforming_strings', 'on'),
+      setting('client_encoding', 'UTF8'),
+      setting('lock_timeout', `${lockTimeoutMs}ms`),
+      setting('statement_timeout', session.statementTimeout),
+    ];
+    return `BEGIN;RESET SESSION AUTHORIZATION;SELECT ${values.join(', ')}`;
+  },
+
   beginStep: (session: ServerFacts, settings: StepSettings) => {
     const values = [
       ...identity(session, settings),
       // Quoting in scripts and in flyback's own texts relies on the standard meaning of '…'.
       setting('standard_conforming_strings', 'on'),
+      setting('client_encoding', 'UTF8'),
       // Always, because the script of the step before may have changed them for the session.
       ...originRole(session),
       setting('lock_timeout', `${settings.lockTimeoutMs}ms`),
@@ -126,8 +139,7 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
 
   guardWrites: (history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites) => {
     const untouched = `pg_catalog.current_setting('track_counts') = 'off' OR pg_catalog.current_setting('flyback.writes', true) = ${writesText(history, record, own)}`;
-    const guarded =
-      record === undefined ? '' : `, ${require(recordSql.isGuarded(record), guardMarks.tablesWritten)}`;
+    const guarded = record === undefined ? '' : `, ${require(recordSql.isGuarded(record), guardMarks.tablesWritten)}`;
     return `SELECT ${require(untouched, guardMarks.tablesWritten)}${guarded}`;
   },
 

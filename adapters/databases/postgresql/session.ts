@@ -25,7 +25,7 @@ const factsQuery = `SELECT current_setting('server_version'), current_setting('s
  current_setting('max_prepared_transactions')::bigint, current_setting('role'), current_setting('search_path'),
  current_setting('max_worker_processes')::bigint + current_setting('max_wal_senders')::bigint
    + coalesce(current_setting('autovacuum_worker_slots', true), current_setting('autovacuum_max_workers'))::bigint + 1,
- current_setting('lock_timeout'), current_setting('statement_timeout'),
+ current_setting('statement_timeout'),
  (SELECT d.oid::text || '.' || d.datname FROM pg_catalog.pg_database d WHERE d.datname = current_database())`;
 
 /** Asks by trying: outside a transaction block SET LOCAL has no effect, but the permission is checked (all versions). */
@@ -319,7 +319,6 @@ function readFacts(
     role,
     searchPath,
     auxiliary,
-    lockTimeout,
     statementTimeout,
     id,
   ] = row;
@@ -336,7 +335,6 @@ function readFacts(
     lockTableSize: Number(locks) * (Number(connections) + Number(prepared) + Number(auxiliary)),
     role: role ?? 'none',
     searchPath: searchPath ?? '',
-    lockTimeout: lockTimeout ?? '0',
     statementTimeout: statementTimeout ?? '0',
     systemId: id ?? null,
   };

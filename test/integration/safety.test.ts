@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
+import {
+  createProject,
+  recordEntries,
+  snapshot,
+  storedVersions,
+  takeBack,
+  type TakeBackOptions,
+  type TakenBack,
+  type TestProject,
+} from '../harness/project.js';
+
+/*
+ * The checks that must say no, each beside a twin where they say yes. Every case works in a schema of its own name in
+ * one database: `up` is applied by hand, the history says version 1, and version 1 is taken back.
+ */
+
+/** A database and a project of its own, used by one case after the other. */
+function useProject(serverUrl: string): () => { readonly database: TestDatabase; readonly project: TestProject } {
+  let database: TestDatabase;
+  let project: TestProject;
+  beforeAll(async () => {
+    database = await createDatabase(serverUrl);
+    project = await createProject({ database, flyback: '[run]\nlockTimeout = "1s"\nlockRetries = 0\n' });
+  });
+  afterAll(async () => {
+    await project.remove();
+    await database.drop();
+  });
+  return () => ({ database, project });
+}
+
+/** Applies version 1 in an empty schema public and takes it back. */
+async function attempt(
+  { database, project }: { readonly database: TestDatabase; readonly project: TestProject },
+  up: string,
+  down: string,
+  options: TakeBackOptions = {},
+): Promise<TakenBack & { readonly changed: boolean }> {
+  await runOn(database.url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+  await project.apply([{ version: '1', up, down }]);
+  const before = await snapshot(database);
+  const outcome = await takeBack(project, options);
+  return { ...outcome, changed: (await snapshot(database)) !== before };
+}
+
+interface KeyCase {
+  readonly name: string;
+  readonly up: string;
+  /** Leaves a row without its partner. */
+  readonly violating: string;
+  /** The same work done properly. */
+  readonly clean: string;
+  /** The constraint that the message must name. */
+  readonly constraint: string;
+}
+
+const simple = `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int CONSTRAINT c_p REFERENCES p);
+INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2), (3, NULL)`;
+
+const keyCases: readonly KeyCase[] = [
+  {
+    name: 'a referenced row that is deleted',
+    up: simple,
+    violating: 'DELETE FROM p WHERE id = 2;',
+    clean: 'DELETE FROM c WHERE p = 2; DELETE FROM p WHERE id = 2;',
+    constraint: 'c_p',
+  },
+  {
+    name: 'a referencing row that is inserted',
+    up: simple,
+    violating: 'INSERT INTO c VALUES (4, 99);',
+    clean: 'INSERT INTO p VALUES (99); INSERT INTO c VALUES (4, 99);',
+    constraint: 'c_p',
+  },
+  {
+    name: 'a key that is updated on one side only',
+    up: simple,
+    violating: 'UPDATE p SET id = 20 WHERE id = 2;',
+    clean: 'UPDATE p SET id = 20 WHERE id = 2; UPDATE c SET p = 20 WHERE p = 2;',
+    constraint: 'c_p',
+  },
+  {
+    name: 'rows that COPY brings',
+    up: simple,
+    violating: 'COPY c (id, p) FROM STDIN;\n7\t77\n\\.\n',
+    clean: 'COPY c (id, p) FROM STDIN;\n7\t2\n\\.\n',
+    constraint: 'c_p',
+  },
+  {
+    name: 'a composite key',
+    up: `CREATE TABLE p (a int, b text, PRIMARY KEY (a, b)); CREATE TABLE c (x int, y text, CONSTRAINT c_xy FOREIGN KEY (x, y) REFERENCES p);
+INSERT INTO p VALUES (1, 'a'), (1, 'b'); INSERT INTO c VALUES (1, 'a'), (1, NULL)`,
+    violating: `DELETE FROM p WHERE b = 'a';`,
+    clean: `DELETE FROM p WHERE b = 'b'; INSERT INTO c VALUES (NULL, 'z');`,
+    constraint: 'c_xy',
+  },
+  {
+    name: 'a composite key that is half null under MATCH FULL',
+    up: `CREATE TABLE p (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE c (x int, y int, CONSTRAINT c_xy FOREIGN KEY (x, y) REFERENCES p MATCH FULL);
+INSERT INTO p VALUES (1, 1)`,
+    violating: 'INSERT INTO c VALUES (1, NULL);',
+    clean: 'INSERT INTO c VALUES (NULL, NULL), (1, 1);',
+    constraint: 'c_xy',
+  },
+  {
+    name: 'a partitioned referencing table, written through its partition',
+    up: `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int, p int CONSTRAINT c_p REFERENCES p) PARTITION BY RANGE (id);
+CREATE TABLE c1 PARTITION OF c FOR VALUES FROM (0) TO (10); CREATE TABLE c2 PARTITION OF c FOR VALUES FROM (10) TO (20); INSERT INTO p VALUES (1)`,
+    violating: 'INSERT INTO c2 VALUES (11, 5);',
+    clean: 'INSERT INTO c2 VALUES (11, 1);',
+    constraint: 'c_p',
+  },
+  {
+    name: 'a partitioned referenced table, written through its partition',
+    up: `CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20); CREATE TABLE c (p int CONSTRAINT c_p REFERENCES p);
+INSERT INTO p VALUES (1), (11); INSERT INTO c VALUES (11)`,
+    violating: 'DELETE FROM p2;',
+    clean: 'DELETE FROM p1;',
+    constraint: 'c_p',
+  },
+  {
+    name: 'a deferrable key',
+    up: `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int CONSTRAINT c_p REFERENCES p DEFERRABLE INITIALLY DEFERRED); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)`,
+    violating: 'DELETE FROM p;',
+    clean: 'DELETE FROM c; DELETE FROM p;',
+    constraint: 'c_p',
+  },
+  {
+    name: 'a table that refers to itself',
+    up: `CREATE TABLE t (id int PRIMARY KEY, parent int CONSTRAINT t_parent REFERENCES t); INSERT INTO t VALUES (1, NULL), (2, 1)`,
+    violating: 'DELETE FROM t WHERE id = 1;',
+    clean: 'DELETE FROM t WHERE id = 2;',
+    constraint: 't_parent',
+  },
+  {
+    name: 'rows written by a function that the script calls',
+    up: `${simple}; CREATE FUNCTION prune(which int) RETURNS void LANGUAGE sql AS 'DELETE FROM p WHERE id = which'; INSERT INTO p VALUES (3)`,
+    violating: 'SELECT prune(2);',
+    clean: 'SELECT prune(3);',
+    constraint: 'c_p',
+  },
+  {
+    name: 'rows written while the statistics collector does not count',
+    up: simple,
+    violating: 'SET LOCAL track_counts = off; DELETE FROM p WHERE id = 2;',
+    clean: 'SET LOCAL track_counts = off; DELETE FROM c WHERE id = 2;',
+    constraint: 'c_p',
+  },
+  {
+    name: 'names that need quotes, in another schema',
+    up: `CREATE SCHEMA IF NOT EXISTS "Od d"; DROP TABLE IF EXISTS "Od d"."C""c", "Od d"."P p"; CREATE TABLE "Od d"."P p" ("I d" int PRIMARY KEY);
+CREATE TABLE "Od d"."C""c" ("Ref%s" int CONSTRAINT "k'ey" REFERENCES "Od d"."P p"); INSERT INTO "Od d"."P p" VALUES (1), (2); INSERT INTO "Od d"."C""c" VALUES (1)`,
+    violating: 'DELETE FROM "Od d"."P p" WHERE "I d" = 1;',
+    clean: 'DELETE FROM "Od d"."P p" WHERE "I d" = 2;',
+    constraint: "k'ey",
+  },
+  {
+    name: 'a key whose operator is not the plain one',
+    up: `CREATE TABLE p (id bigint PRIMARY KEY); CREATE TABLE c (p smallint CONSTRAINT c_p REFERENCES p); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1)`,
+    violating: 'DELETE FROM p WHERE id = 1;',
+    clean: 'DELETE FROM p WHERE id = 2;',
+    constraint: 'c_p',
+  },
+];
+
+forEachMajor((server) => {
+  describe('foreign keys that replica mode let through', () => {
+    const use = useProject(server.url);
+    for (const { name, up, violating, clean, constraint } of keyCases) {
+      test(`${name}: caught, and the clean twin passes`, async () => {
+        const caught = await attempt(use(), up, violating);
+        expect(caught.failure).toMatchObject({ code: 'integrity-violated', exitCode: 3 });
+        expect(caught.failure?.message).toContain(`constraint ${constraint}`);
+        expect(caught.changed).toBe(false);
+        const passed = await attempt(use(), up, clean);
+        expect(passed.failure).toBeUndefined();
+        expect(await storedVersions(use().database)).toEqual([]);
+      });
+    }
+
+    test('the same rows are refused by the server itself when triggers are kept', async () => {
+      const kept = await attempt(use(), simple, 'DELETE FROM p WHERE id = 2;', { triggers: 'keep' });
+      expect(kept.failure).toMatchObject({ code: 'script-failed', serverCode: '23503' });
+      expect(kept.changed).toBe(false);
+    });
+
+    test('a script that switches the keys off by itself is checked in every mode', async () => {
+      const down = 'ALTER TABLE p DISABLE TRIGGER ALL; DELETE FROM p WHERE id = 2; ALTER TABLE p ENABLE TRIGGER ALL;';
+      for (const triggers of ['keep', 'disable', 'replica'] as const) {
+        const caught = await attempt(use(), simple, down, { triggers });
+        expect(caught.failure, triggers).toMatchObject({ code: 'integrity-violated' });
+        expect(caught.changed).toBe(false);
+      }
+      const hidden = `DO $$ BEGIN EXECUTE 'SET LOCAL session_' || 'replication_role = replica'; DELETE FROM p WHERE id = 2; END $$;`;
+      const caught = await attempt(use(), simple, hidden, { triggers: 'keep' });
+      expect(caught.failure).toMatchObject({ code: 'integrity-violated' });
+    });
+  });
+
+  describe('triggers', () => {
+    const use = useProject(server.url);
+    const up = `CREATE TABLE t (id int); CREATE TABLE seen (what text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (TG_NAME); RETURN NULL; END $$;
+CREATE TRIGGER plain AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER always AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER replica AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER off AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+ALTER TABLE t ENABLE ALWAYS TRIGGER always, ENABLE REPLICA TRIGGER replica, DISABLE TRIGGER off`;
+    const states = `SELECT string_agg(tgname || tgenabled::text, ' ' ORDER BY tgname) AS states, (SELECT coalesce(string_agg(what, ' ' ORDER BY what), '') FROM seen) AS seen FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 't'::regclass`;
+
+    // PostgreSQL manual, ALTER TABLE … ENABLE TRIGGER: ALWAYS fires in both roles, REPLICA in the replica role only.
+    test.each([
+      ['replica', 'always replica'],
+      ['disable', ''],
+      ['keep', 'always plain'],
+    ] as const)('in %s mode exactly "%s" fire, and all states are as before', async (triggers, seen) => {
+      const { failure } = await attempt(use(), up, 'INSERT INTO t VALUES (1);', { triggers });
+      expect(failure).toBeUndefined();
+      const [row] = await runOn(use().database.url, states);
+      expect(row).toEqual({ states: 'alwaysA offD plainO replicaR', seen });
+    });
+
+    test('a script that drops the table whose triggers were disabled goes through', async () => {
+      const { failure } = await attempt(use(), up, 'DELETE FROM t; DROP TABLE t;', { triggers: 'disable' });
+      expect(failure).toBeUndefined();
+    });
+
+    test('a script that drops one of the triggers, or renames the table, goes through', async () => {
+      const first = await attempt(use(), up, 'DELETE FROM t; DROP TRIGGER plain ON t;', { triggers: 'disable' });
+      expect(first.failure).toBeUndefined();
+      const second = await attempt(use(), up, 'INSERT INTO t VALUES (1); ALTER TABLE t RENAME TO u;', {
+        triggers: 'disable',
+      });
+      expect(second.failure).toBeUndefined();
+      const [row] = await runOn(use().database.url, states.replace(`'t'`, `'u'`));
+      expect(row).toEqual({ states: 'alwaysA offD plainO replicaR', seen: '' });
+    });
+  });
+});
