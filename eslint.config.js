@@ -67,7 +67,7 @@ export default defineConfig(
         noDefaultExport,
         {
           selector:
-            "ImportDeclaration[importKind!='type'][source.value=/^(pg|libpg-query|cli-table3|smol-toml|globby|pino|diff)$/]",
+            "ImportDeclaration[importKind!='type'][source.value=/^(pg|libpg-query|smol-toml|globby|pino|diff)$/]",
           message: 'Load heavy packages with await import() in the function that needs them: start-up stays lean.',
         },
       ],

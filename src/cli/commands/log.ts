@@ -50,7 +50,7 @@ export async function runLog(
       return exitCodes.done;
     }
     out(
-      await printTable(
+      printTable(
         ['id', 'finished', 'outcome', 'version', 'who', 'reason', 'took', 'verified', 'hash'],
         rows.map((row) => {
           const entry = parseEntry(row);
