@@ -33,10 +33,8 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
     const options: PlanOptions = {
       target: stored?.target ?? readTarget(flags),
       transaction: stored?.transaction ?? (flags.singleTransaction === true ? 'single' : 'per-version'),
-      triggers:
-        stored?.triggers.mode === 'replica' || stored?.triggers.reason === 'as asked'
-          ? stored.triggers.mode
-          : undefined,
+      // A mode that nobody asked for is chosen anew: the plan's hash covers the reason too.
+      triggers: stored?.triggers.reason === 'as asked' ? stored.triggers.mode : undefined,
       mode: isDry ? 'dry-run' : 'for-real',
       estimates: isAsking ? 'ask' : 'leave-out',
     };
