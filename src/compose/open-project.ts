@@ -6,7 +6,9 @@ import type { Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
 import { loadConfig, type ConfigFlags } from '../config/load-config.js';
+import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
+import { redactError } from '../errors/redact-error.js';
 import type { ConnectedProject, Project } from '../project/project.js';
 import { readProject, readProjectFiles } from '../project/read-project.js';
 
@@ -54,15 +56,27 @@ export async function withProject<T>(
   use: (project: ConnectedProject, config: Config) => Promise<T>,
 ): Promise<T> {
   const config = await loadProjectConfig(options);
-  const session = await connect(config);
+  return withoutSecrets(config, async () => {
+    const session = await connect(config);
+    try {
+      return await use(await readProject(config, toolbox, session, new Date()), config);
+    } finally {
+      await session.close();
+    }
+  });
+}
+
+/** Takes the project's secrets out of whatever error comes: servers and parsers quote what they were given. */
+export async function withoutSecrets<T>(config: Config, work: () => Promise<T>): Promise<T> {
   try {
-    return await use(await readProject(config, toolbox, session, new Date()), config);
-  } finally {
-    await session.close();
+    return await work();
+  } catch (error) {
+    throw error instanceof FlybackError ? redactError(error, createRedactor(config.secrets)) : error;
   }
 }
 
 /** Reads configuration and files only; nothing is known of what is applied. */
 export async function readFilesOnly(options: OpenOptions = {}): Promise<Project> {
-  return readProjectFiles(await loadProjectConfig(options), toolbox, new Date());
+  const config = await loadProjectConfig(options);
+  return withoutSecrets(config, () => readProjectFiles(config, toolbox, new Date()));
 }

@@ -1,15 +1,16 @@
 import { readFile, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
+import { createRedactor } from './create-redactor.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
+import { redactFinding } from '../errors/redact-error.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
 import { type AuditPolicy, type Config, type ConnectionSettings, Secret } from './config.js';
 import { parseDuration } from './duration.js';
 import { findNearest } from './nearest.js';
 import { type OptionName, options, passwordVariable } from './options.js';
 import type { ReadConnection, ReadToolConfig, Sourced, ToolOverride } from './readers.js';
-import { redact } from './redact.js';
 import { parseToml } from './toml.js';
 
 export const configFileName = 'flyback.toml';
@@ -103,7 +104,7 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
     sources: { ...tool.sources, ...settings.sources, ...(password === undefined ? {} : { password: password.source }) },
     findings: [],
   };
-  const findings = settings.findings.map((finding) => redactFinding(finding, secrets));
+  const findings = settings.findings.map((finding) => redactFinding(finding, createRedactor(secrets)));
   refuseErrors(findings);
   return { ...config, findings };
 }
@@ -122,17 +123,6 @@ function refuseErrors(findings: readonly Finding[]): void {
         hint: 'Correct each of them; the sources are named.',
         findings: errors,
       });
-}
-
-function redactFinding(finding: Finding, secrets: readonly Secret[]): Finding {
-  const { message, hint, subject, location } = finding;
-  return {
-    ...finding,
-    message: redact(message, secrets),
-    subject: redact(subject, secrets),
-    ...(hint === undefined ? {} : { hint: redact(hint, secrets) }),
-    ...(location === undefined ? {} : { location: { ...location, lineText: redact(location.lineText, secrets) } }),
-  };
 }
 
 async function requireFolder(folder: string): Promise<void> {

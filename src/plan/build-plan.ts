@@ -11,6 +11,7 @@ import type { Pair } from '../pairing/pair.js';
 import { riskiest, statementRisk, worstLoss } from '../risk/assess.js';
 import type { ObjectRef, StatementImpact } from '../risk/change.js';
 import type { RollbackScript, TriggersMode } from '../scripts/rollback-script.js';
+import type { Expectation } from '../verify/verification.js';
 import { checkLockBudget } from './lock-budget.js';
 import { planHash } from './plan-hash.js';
 import type { Estimate, Plan, PlannedStatement, PlanStep, Target, TransactionMode } from './plan.js';
@@ -247,13 +248,29 @@ function draftStep(request: PlanRequest, row: InterpretedEntry, script: Rollback
         name: verification.name,
         line: verification.query.line,
         sql: request.redact(verification.query.text),
-        expectation: verification.expectation,
+        expectation: redactExpectation(verification.expectation, request.redact),
       })),
-      takenOver: script.takenOver,
+      takenOver: script.takenOver.map((part) => ({ ...part, text: request.redact(part.text) })),
       allowLoss: script.directives.allowLoss,
-      approval: script.directives.approval,
+      approval: script.directives.approval === undefined ? undefined : request.redact(script.directives.approval),
     },
   };
+}
+
+function redactExpectation(expectation: Expectation, redact: (text: string) => string): Expectation {
+  const value = (text: string | null): string | null => (text === null ? null : redact(text));
+  switch (expectation.kind) {
+    case 'value':
+      return { ...expectation, value: value(expectation.value) };
+    case 'every':
+      return { ...expectation, value: redact(expectation.value) };
+    case 'table':
+      return { ...expectation, rows: expectation.rows.map((row) => row.map(value)) };
+    case 'comparison':
+    case 'row-count':
+    case 'no-rows':
+      return expectation;
+  }
 }
 
 interface CatalogFacts {

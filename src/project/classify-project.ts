@@ -1,5 +1,7 @@
 import type { Classifier } from '../adapter/database.js';
+import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
+import { redactFinding } from '../errors/redact-error.js';
 import type { Migration } from '../history/migration.js';
 import { withClassification, type ClassifiedFile, type UnparsableStatement } from '../pairing/classification.js';
 import type { Pair } from '../pairing/pair.js';
@@ -13,9 +15,10 @@ import type { Project } from './project.js';
  * trees are kept.
  */
 export function classifyPairs(pairs: readonly Pair[], project: Project, classifier: Classifier): readonly Pair[] {
+  const redact = createRedactor(project.config.secrets);
   return pairs.map((pair) => {
     const { migration, script } = pair;
-    return withClassification(
+    const classified = withClassification(
       pair,
       {
         migration:
@@ -26,6 +29,8 @@ export function classifyPairs(pairs: readonly Pair[], project: Project, classifi
       },
       assessRisk,
     );
+    // The parser quotes what it stumbled over.
+    return { ...classified, findings: classified.findings.map((finding) => redactFinding(finding, redact)) };
   });
 }
 

@@ -3,7 +3,9 @@ import type { Session } from '../adapter/database.js';
 import type { MigrationSet, PlaceholderContext } from '../adapter/history.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
+import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
+import { redactFinding } from '../errors/redact-error.js';
 import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
 import { pairVersions } from '../pairing/pair-versions.js';
 import { loadRollbackScripts } from '../scripts/script-files.js';
@@ -103,11 +105,16 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
     replacePlaceholders: (text, file) =>
       toolbox.history.replacePlaceholders(text, config.flyway, { ...placeholders, file }),
   });
+  const redact = createRedactor(config.secrets);
   const pairing = pairVersions({
     history,
     migrations: migrations.migrations,
-    scripts,
-    scriptFindings,
+    scripts: scripts.map((script) =>
+      script.findings.length === 0
+        ? script
+        : { ...script, findings: script.findings.map((finding) => redactFinding(finding, redact)) },
+    ),
+    scriptFindings: scriptFindings.map((finding) => redactFinding(finding, redact)),
     rollbacksFolder: await real(config.rollbacksFolder),
     scannedFolders: await Promise.all(migrations.scannedFolders.map(real)),
     versions: toolbox.history.versions,

@@ -3,6 +3,8 @@ import { hostname, userInfo } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Session } from '../adapter/database.js';
 import { createRedactor } from '../config/create-redactor.js';
+import { FlybackError } from '../errors/error.js';
+import { redactError } from '../errors/redact-error.js';
 import type { BuiltPlan } from '../plan/build-plan.js';
 import type { ConnectedProject } from '../project/project.js';
 import { runPlan } from './run-plan.js';
@@ -26,7 +28,15 @@ export async function rollback(
   options: RollbackOptions,
 ): Promise<RunResult> {
   const { config, toolbox, session } = project;
-  return runPlan({
+  if (session.facts.readOnly) {
+    throw new FlybackError(
+      'server-read-only',
+      `Nothing can be rolled back here: the server of ${session.facts.databaseName} is a replica, or default_transaction_read_only is on.`,
+      { hint: 'Connect to the primary server with a role that may write.' },
+    );
+  }
+  const redact = createRedactor(config.secrets);
+  const result = await runPlan({
     plan: built.plan,
     scripts: built.scripts,
     entries: project.entries,
@@ -39,12 +49,17 @@ export async function rollback(
     who: { systemUser: systemUser(), host: hostname() },
     flybackVersion: packageJson.version,
     runId: randomUUID(),
-    redact: createRedactor(config.secrets),
+    redact,
     now: () => new Date(),
     signal: options.signal,
     onEvent: options.onEvent,
     reconnect: options.reconnect,
   });
+  return {
+    ...result,
+    failure: result.failure === undefined ? undefined : redactError(result.failure, redact),
+    warnings: result.warnings.map(redact),
+  };
 }
 
 /** The account that runs flyback; containers may run under a number without a name. */

@@ -401,7 +401,7 @@ class TransactionalRun {
       version: this.#at(index).step.version,
       attempt: this.#request.settings.lockRetries - this.#retriesLeft,
       pauseMs,
-      message,
+      message: this.#request.redact(message),
     });
     await pause(pauseMs, this.#request.signal);
     return true;

@@ -144,7 +144,7 @@ class Collector {
         name: verification.name,
         line: verification.query.line,
         query: this.#request.redact(verification.query.text),
-        expected: checked.expected,
+        expected: this.#request.redact(checked.expected),
         actual: this.#request.redact(checked.actual),
         passed: checked.passed,
         durationMs: round(durationMs),

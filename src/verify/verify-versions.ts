@@ -72,7 +72,7 @@ async function verifyOne(
     name,
     line: query.line,
     query: redact(query.text),
-    expected: checked.expected,
+    expected: redact(checked.expected),
     actual: redact(checked.actual),
     passed: checked.passed,
     durationMs: performance.now() - started,

@@ -1,4 +1,4 @@
-import { connect, loadProjectConfig, toolbox } from '../../compose/open-project.js';
+import { connect, loadProjectConfig, toolbox, withoutSecrets } from '../../compose/open-project.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
 import { checkChain } from '../../record/check-chain.js';
 import { parseEntry, readRecord } from '../../record/record-store.js';
@@ -14,70 +14,73 @@ export async function runLog(
 ): Promise<number> {
   const limit = readLimit(flags.limit ?? '20');
   const config = await loadProjectConfig(context.open);
-  const session = await connect(config);
-  try {
-    const history = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
-    const table = { schema: config.record.schema ?? history.schema, name: config.record.table };
-    if (flags.verify === true) {
-      const rows = await readRecord(session, toolbox.database, table);
-      const findings = checkChain(rows, flags.expect);
-      if (context.json)
-        outJson({ whole: findings.length === 0, entries: rows.length, head: rows.at(-1)?.hash ?? null, findings });
-      else {
-        for (const finding of findings) out(findingText(finding, process.stdout));
-        out(
-          findings.length === 0
-            ? `whole: ${count(rows.length, 'entry').replace('entrys', 'entries')}, newest hash ${rows.at(-1)?.hash ?? 'none'}`
-            : 'BROKEN: the record was tampered with',
-        );
+  return withoutSecrets(config, async () => {
+    const session = await connect(config);
+    try {
+      const history = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
+      const table = { schema: config.record.schema ?? history.schema, name: config.record.table };
+      if (flags.verify === true) {
+        const rows = await readRecord(session, toolbox.database, table);
+        const findings = checkChain(rows, flags.expect);
+        if (context.json)
+          outJson({ whole: findings.length === 0, entries: rows.length, head: rows.at(-1)?.hash ?? null, findings });
+        else {
+          for (const finding of findings) out(findingText(finding, process.stdout));
+          out(
+            findings.length === 0
+              ? `whole: ${count(rows.length, 'entry').replace('entrys', 'entries')}, newest hash ${rows.at(-1)?.hash ?? 'none'}`
+              : 'BROKEN: the record was tampered with',
+          );
+        }
+        return findings.length === 0 ? exitCodes.done : exitCodes.findings;
       }
-      return findings.length === 0 ? exitCodes.done : exitCodes.findings;
-    }
-    const rows = await readRecord(session, toolbox.database, table, limit === 0 ? undefined : limit);
-    if (context.json) {
-      outJson(
-        rows.map((row) => ({
-          id: row.id,
-          hash: row.hash,
-          previousHash: row.previousHash,
-          entry: parseEntry(row) ?? row.entry,
-        })),
+      const rows = await readRecord(session, toolbox.database, table, limit === 0 ? undefined : limit);
+      if (context.json) {
+        outJson(
+          rows.map((row) => ({
+            id: row.id,
+            hash: row.hash,
+            previousHash: row.previousHash,
+            entry: parseEntry(row) ?? row.entry,
+          })),
+        );
+        return exitCodes.done;
+      }
+      if (rows.length === 0) {
+        progress(`The record ${table.schema}.${table.name} is empty.`);
+        return exitCodes.done;
+      }
+      out(
+        printTable(
+          ['id', 'finished', 'outcome', 'version', 'who', 'reason', 'took', 'verified', 'hash'],
+          rows.map((row) => {
+            const entry = parseEntry(row);
+            if (entry === undefined)
+              return [String(row.id), '', 'unreadable', '', '', '', '', '', row.hash.slice(0, 12)];
+            const checks = entry.verifications;
+            return [
+              String(row.id),
+              entry.finishedAt,
+              entry.outcome,
+              entry.version,
+              `${entry.who.systemUser}@${entry.who.host} as ${entry.who.databaseUser}`,
+              entry.reason ?? '',
+              printDuration(Date.parse(entry.finishedAt) - Date.parse(entry.startedAt)),
+              checks.length === 0 ? '' : `${checks.filter((check) => check.passed).length}/${checks.length}`,
+              row.hash.slice(0, 12),
+            ];
+          }),
+        ),
       );
+      for (const row of rows) {
+        const error = parseEntry(row)?.error;
+        if (error !== null && error !== undefined) out(`${row.id}  ${error.code}: ${error.message}`);
+      }
       return exitCodes.done;
+    } finally {
+      await session.close();
     }
-    if (rows.length === 0) {
-      progress(`The record ${table.schema}.${table.name} is empty.`);
-      return exitCodes.done;
-    }
-    out(
-      printTable(
-        ['id', 'finished', 'outcome', 'version', 'who', 'reason', 'took', 'verified', 'hash'],
-        rows.map((row) => {
-          const entry = parseEntry(row);
-          if (entry === undefined) return [String(row.id), '', 'unreadable', '', '', '', '', '', row.hash.slice(0, 12)];
-          const checks = entry.verifications;
-          return [
-            String(row.id),
-            entry.finishedAt,
-            entry.outcome,
-            entry.version,
-            `${entry.who.systemUser}@${entry.who.host} as ${entry.who.databaseUser}`,
-            entry.reason ?? '',
-            printDuration(Date.parse(entry.finishedAt) - Date.parse(entry.startedAt)),
-            checks.length === 0 ? '' : `${checks.filter((check) => check.passed).length}/${checks.length}`,
-            row.hash.slice(0, 12),
-          ];
-        }),
-      ),
-    );
-    for (const row of rows) {
-      const error = parseEntry(row)?.error;
-      if (error !== null && error !== undefined) out(`${row.id}  ${error.code}: ${error.message}`);
-    }
-    return exitCodes.done;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 function readLimit(text: string): number {
