@@ -1,6 +1,6 @@
 -- Takes back V10__orders_can_be_returned.sql. PostgreSQL cannot remove a value from an enum: a new type takes the place of
 -- the old one, which rewrites the table. An order that has been returned stops the rollback.
--- flyback: risk medium
+-- flyback: risk high
 
 ALTER TYPE order_state RENAME TO order_state_v10;
 CREATE TYPE order_state AS ENUM ('new', 'paid', 'shipped', 'cancelled');
