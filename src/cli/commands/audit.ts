@@ -23,7 +23,7 @@ async function report(context: CommandContext, project: Project): Promise<number
     outJson({ ...result, versions: pairs.map(pairJson), askedDatabase: project.history !== undefined });
   } else {
     const shown = pairs.filter((pair) => pair.state !== 'baseline');
-    out(statusTable(shown));
+    out(await statusTable(shown));
     out('');
     for (const finding of result.findings.filter((candidate) => candidate.severity !== 'info'))
       out(findingText(finding, process.stdout));

@@ -23,7 +23,7 @@ export async function runStatus(context: CommandContext): Promise<number> {
       });
       return exitCodes.done;
     }
-    out(statusTable(pairs));
+    out(await statusTable(pairs));
     const without = pairs.filter((pair) => pair.state === 'applied' && !rollbackWord(pair).startsWith('ready')).length;
     out(
       `\n${table.schema}.${table.name} in ${project.session.facts.databaseName}: ${count(history.applied.length, 'version')} applied${history.floor === undefined ? '' : `, baseline ${history.floor.text}`}; ${without === 0 ? 'every one has a rollback' : `${without} without a usable rollback`}`,
@@ -34,7 +34,7 @@ export async function runStatus(context: CommandContext): Promise<number> {
 }
 
 /** The table of versions, newest last. */
-export function statusTable(pairs: readonly Pair[]): string {
+export async function statusTable(pairs: readonly Pair[]): Promise<string> {
   return printTable(
     ['version', 'description', 'state', 'rollback', 'risk', 'data loss'],
     pairs.map((pair) => [

@@ -1,33 +1,32 @@
 /** Columns stand this far apart. */
 const gap = '  ';
 
-/** Marks that combine with what is before them take no place; ideographs, Hangul, Kana and emoji take two. */
-const zeroWidth = /\p{Mark}|\p{Cf}/gu;
-const doubleWidth =
-  /\p{Emoji_Presentation}|[\u1100-\u115F\u2E80-\u303E\u3041-\uA4CF\uA960-\uA97C\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF01-\uFF60\uFFE0-\uFFE6\u{20000}-\u{3FFFD}]/gu;
-
 /**
  * A plain table: a header, aligned columns, no frame, so that it reads well and greps well. Line breaks within a cell
- * become blanks: a row is a line.
+ * become blanks: a row is a line. Only the padding is our own: the table packages tried take quadratic time or draw
+ * frames (docs/dependencies.md).
  */
-export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export async function printTable(header: readonly string[], rows: readonly (readonly string[])[]): Promise<string> {
+  const widthOf = await loadWidth([header, ...rows]);
   const lines = [header, ...rows].map((row) => row.map((cell) => cell.replace(/\s*[\r\n]+\s*/g, ' ')));
   const widths = header.map((_, column) =>
-    lines.reduce((widest, line) => Math.max(widest, displayWidth(line[column] ?? '')), 0),
+    lines.reduce((widest, line) => Math.max(widest, widthOf(line[column] ?? '')), 0),
   );
   return lines
     .map((line) =>
       line
-        .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - displayWidth(cell))))
+        .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))))
         .join(gap)
         .trimEnd(),
     )
     .join('\n');
 }
 
-/** How many places of a terminal the text takes. */
-function displayWidth(text: string): number {
-  if (/^[\x20-\x7E]*$/.test(text)) return text.length;
-  const visible = text.replace(zeroWidth, '');
-  return Array.from(visible).length + (visible.match(doubleWidth)?.length ?? 0);
+const plain = /^[\x20-\x7E]*$/;
+
+/** How many places of a terminal a text takes. Plain ASCII is counted, the package loaded for anything else only. */
+async function loadWidth(rows: readonly (readonly string[])[]): Promise<(text: string) => number> {
+  if (rows.every((row) => row.every((cell) => plain.test(cell)))) return (text) => text.length;
+  const { default: stringWidth } = await import('string-width');
+  return (text) => (plain.test(text) ? text.length : stringWidth(text));
 }
