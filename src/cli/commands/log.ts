@@ -51,7 +51,7 @@ export async function runLog(
         return exitCodes.done;
       }
       out(
-        printTable(
+        await printTable(
           ['id', 'finished', 'outcome', 'version', 'who', 'reason', 'took', 'verified', 'hash'],
           rows.map((row) => {
             const entry = parseEntry(row);
