@@ -51,9 +51,9 @@ export interface Session {
   /**
    * Sends several messages without waiting between them. Settles when the last has been answered. Inside an explicit
    * transaction the server refuses every message after the first that fails, so nothing runs after an error.
-   * `onAnswer` is called as each answer arrives.
+   * `onAnswer` is called as each answer arrives, in order, with the results of that message; not for the one that fails.
    */
-  pipeline(messages: readonly string[], onAnswer?: (index: number) => void): Promise<PipelineOutcome>;
+  pipeline(messages: readonly string[], onAnswer?: OnAnswer): Promise<PipelineOutcome>;
   /** Runs COPY … FROM STDIN with its data. */
   copyIn(statement: string, data: string): Promise<QueryResult | { readonly failure: ServerFailure }>;
   /** Server messages (NOTICE, WARNING) since the last call, oldest first. */
@@ -63,6 +63,8 @@ export interface Session {
   /** Never throws. */
   close(): Promise<void>;
 }
+
+export type OnAnswer = (index: number, results: readonly QueryResult[]) => void;
 
 export interface PipelineOutcome {
   /** Results of the messages before the failing one, or of all. */
@@ -257,10 +259,13 @@ export interface DatabaseSql {
    * script ended the transaction; fires deferred constraints now.
    */
   afterScript(session: ServerFacts, settings: StepSettings): string;
-  /** One row, one column: the ids of foreign keys whose tables the transaction wrote rows to, comma separated, or null. */
-  touchedForeignKeys(): string;
-  /** For those ids, rows: constraint, table, referenced table, SQL that counts violations with a sample (or null), reason. */
-  foreignKeyChecks(constraintIds: string): string;
+  /**
+   * One row, one column: the ids, comma separated, of the constraints that triggers enforce (foreign keys, deferrable
+   * unique and exclusion constraints) on tables that the transaction wrote rows to; or null.
+   */
+  touchedConstraints(): string;
+  /** For those ids, rows: what is violated in words, SQL that counts violations with a sample (or null), why it cannot. */
+  constraintChecks(constraintIds: string): string;
   /** User triggers that would fire on these tables and their partitions: rows (id, state, SQL that disables it). */
   tableTriggers(tables: readonly ObjectRef[]): string;
   /** Puts those of them that still exist back into their states, whatever they are called by then. */

@@ -25,7 +25,7 @@ export interface RollbackOptions {
 export async function rollback(
   project: ConnectedProject,
   built: BuiltPlan,
-  options: RollbackOptions,
+  options: RollbackOptions = {},
 ): Promise<RunResult> {
   const { config, toolbox, session } = project;
   if (session.facts.readOnly) {

@@ -32,8 +32,22 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
   }
 }
 
+const noWork: StepWork = { statements: [], verifications: [], notices: [], warnings: [] };
+
 /** How long to wait for a broken session's transaction to end before its outcome is called unknown. */
 const undecidedWaitMs = 30_000;
+
+/** A listener that fails is the caller's problem; it must not look like a failure of the server in mid-transaction. */
+function quiet(onEvent: RunRequest['onEvent']): RunRequest['onEvent'] {
+  if (onEvent === undefined) return undefined;
+  return (event) => {
+    try {
+      onEvent(event);
+    } catch {
+      // Progress is told as well as can be.
+    }
+  };
+}
 
 /** A step whose work is done and whose commit has yet to be sent: it travels with the next step. */
 interface Uncommitted {
@@ -56,7 +70,7 @@ class TransactionalRun {
   #keepsLock = false;
 
   constructor(request: RunRequest) {
-    this.#request = request;
+    this.#request = { ...request, onEvent: quiet(request.onEvent) };
     this.#steps = request.plan.steps.map((step, index) => {
       const script = request.scripts[index];
       if (script === undefined || script.checksum !== step.script.checksum) {
@@ -118,10 +132,18 @@ class TransactionalRun {
       if (uncommitted === undefined) await this.#open(index);
       const opening: readonly StepMessage[] =
         uncommitted === undefined ? [] : [openingMessage(this.#request, this.#remaining, step.triggers)];
-      const attempt = await runStep(this.#request, step, script, uncommitted?.messages ?? [], opening, {
-        record: this.#record,
-        writes: { removed: 1, appended: 0 },
-      });
+      const before: Uncommitted | undefined = uncommitted;
+      const attempt = await runStep(
+        this.#request,
+        step,
+        script,
+        before?.messages ?? [],
+        opening,
+        { record: this.#record, writes: { removed: 1, appended: 0 } },
+        () => {
+          if (before !== undefined) this.#committed(before);
+        },
+      );
       if (uncommitted !== undefined) {
         if (attempt.kind === 'leading-failed') {
           await this.#commitFailed(
@@ -132,7 +154,6 @@ class TransactionalRun {
             attempt.failure.connectionLost,
           );
         }
-        this.#committed(uncommitted);
         uncommitted = undefined;
       }
       if (attempt.kind === 'leading-failed') throw new FlybackError('internal', 'A commit failed that was never sent.');
@@ -171,15 +192,20 @@ class TransactionalRun {
         const { step, script } = this.#at(index);
         const started = performance.now();
         this.#announce(index);
-        const attempt = await runStep(this.#request, step, script, leading, [], {
-          record: this.#record,
-          writes: { removed: index + 1, appended: isDry ? 0 : index },
-        });
+        const attempt = await runStep(
+          this.#request,
+          step,
+          script,
+          leading,
+          [],
+          { record: this.#record, writes: { removed: index + 1, appended: isDry ? 0 : index } },
+          () => undefined,
+        );
         if (attempt.kind !== 'done') {
           const error =
             attempt.kind === 'failed' ? attempt.error : guardError(attempt.failure, this.#request.plan.history.table);
           for (let earlier = 0; earlier < index; earlier += 1) this.#mark(earlier, 'rolled-back');
-          const work = attempt.kind === 'failed' ? attempt.work : { statements: [], verifications: [], notices: [] };
+          const work = attempt.kind === 'failed' ? attempt.work : noWork;
           await this.#stepFailed(index, error, attempt.kind === 'failed' && attempt.retryable, work, started);
           isRetried = true;
           break;
@@ -242,7 +268,7 @@ class TransactionalRun {
         const known =
           error instanceof FlybackError ? error : new FlybackError('internal', String(error), { cause: error });
         const final = this.#request.signal?.aborted === true && known.serverCode === '57014' ? cancelledError() : known;
-        await this.#recordFailure(index, final, { statements: [], verifications: [], notices: [] }, performance.now());
+        await this.#recordFailure(index, final, noWork, performance.now());
         throw final;
       }
     }
@@ -276,6 +302,7 @@ class TransactionalRun {
   }
 
   async #commitLast(last: Uncommitted): Promise<void> {
+    await this.#warnOfWaiting();
     const sent = await this.#request.session.pipeline(last.messages);
     if (sent.failure !== undefined) {
       const { error } = sent.failure;
@@ -286,6 +313,21 @@ class TransactionalRun {
       );
     }
     this.#committed(last);
+  }
+
+  /**
+   * A migrate that read the history before we locked it still believes in the rows that go, and will act on them as
+   * soon as it gets the lock. It was asked about before the first statement; it may have come since.
+   */
+  async #warnOfWaiting(): Promise<void> {
+    const { toolbox, plan, session } = this.#request;
+    const sql = toolbox.database.sql.toolLockSessions(toolbox.history.toolLock(toolbox.database, plan.history.table));
+    const asked = await session.pipeline([sql]);
+    const waiting = (asked.results[0]?.[0]?.rows ?? []).filter((row) => row[0] === 'waits').map((row) => row[1]);
+    if (waiting.length === 0) return;
+    this.#warnings.push(
+      `A migration run (process ${waiting.join(', ')}) is waiting for the lock and may have read the history before this rollback: look at flyback status when it has ended.`,
+    );
   }
 
   #committed(done: Uncommitted): void {
@@ -304,7 +346,7 @@ class TransactionalRun {
       for (let index = first; index <= last.index; index += 1)
         this.#mark(index, index === last.index ? 'failed' : 'rolled-back');
       const final = this.#request.signal?.aborted === true ? cancelledError() : error;
-      await this.#recordFailure(last.index, final, { statements: [], verifications: [], notices: [] }, last.started);
+      await this.#recordFailure(last.index, final, noWork, last.started);
       throw final;
     }
     const found = await this.#wasCommitted(last.hash);
@@ -319,7 +361,7 @@ class TransactionalRun {
     for (let index = first; index <= last.index; index += 1)
       this.#mark(index, found === false ? (index === last.index ? 'failed' : 'rolled-back') : 'unknown');
     if (found === false) {
-      await this.#recordFailure(last.index, error, { statements: [], verifications: [], notices: [] }, last.started);
+      await this.#recordFailure(last.index, error, noWork, last.started);
       throw error;
     }
     throw new FlybackError(
@@ -445,6 +487,7 @@ class TransactionalRun {
   }
 
   #note(index: number, outcome: StepOutcome, work: StepWork, started: number): void {
+    this.#warnings.push(...work.warnings.filter((warning) => !this.#warnings.includes(warning)));
     this.#results[index] = {
       version: this.#at(index).step.version,
       outcome,

@@ -40,6 +40,8 @@ export type RunEvent =
   | { readonly kind: 'waiting-for-tool-lock'; readonly holders: readonly string[]; readonly waitedMs: number }
   | { readonly kind: 'locked' }
   | { readonly kind: 'step-started'; readonly version: string; readonly number: number; readonly of: number }
+  /** The server has begun with the statement in this line. */
+  | { readonly kind: 'statement-started'; readonly version: string; readonly line: number }
   | {
       readonly kind: 'statement-finished';
       readonly version: string;

@@ -17,6 +17,8 @@ export interface StepWork {
   readonly statements: readonly RecordedStatement[];
   readonly verifications: readonly VerificationResult[];
   readonly notices: readonly string[];
+  /** What could not be checked, and why. */
+  readonly warnings: readonly string[];
 }
 
 export type StepAttempt =
@@ -28,12 +30,12 @@ export type StepAttempt =
       readonly error: FlybackError;
       readonly retryable: boolean;
       readonly work: StepWork;
-      readonly leadingDone: boolean;
     };
 
 /**
  * Sends the caller's leading messages and the whole step in one go, and checks every answer. The transaction is left
- * open: nothing is committed here. `opening` messages belong to this step; `leading` ones to what came before.
+ * open: nothing is committed here. `opening` messages belong to this step; `leading` ones (the commit of the step before)
+ * to what came before, and `onLeadingDone` is called as soon as the server has answered the last of them.
  */
 export async function runStep(
   request: RunRequest,
@@ -42,11 +44,19 @@ export async function runStep(
   leading: readonly string[],
   opening: readonly StepMessage[],
   own: OwnTables,
+  onLeadingDone: () => void,
 ): Promise<StepAttempt> {
-  const triggers = await switchableTriggers(request, step, leading, opening);
-  const messages = [...triggers.opening, ...stepMessages(request, step, script, triggers, own)];
-  const collected = new Collector(request, step, script);
-  const sent = await send(request, triggers.leading, messages, collected);
+  const collected = new Collector(request, step, script, onLeadingDone);
+  const triggers = await switchTriggers(request, step, leading, opening, collected);
+  const sent =
+    'kind' in triggers
+      ? triggers
+      : await send(
+          request,
+          triggers.leading,
+          [...triggers.opening, ...stepMessages(request, step, script, triggers, own)],
+          collected,
+        );
   if (sent.kind === 'leading-failed') return sent;
   const work = collected.work();
   if (sent.kind === 'failed') {
@@ -56,48 +66,57 @@ export async function runStep(
       error: describe(request, script, sent.message, sent.failure),
       retryable,
       work,
-      leadingDone: true,
     };
   }
   try {
-    await checkForeignKeys(request, step, sent.answers);
+    const warnings = await checkConstraints(request, step, sent.answers);
     checkRemoved(request, step, sent.answers);
     const failed = collected.verifications.find((result) => !result.passed);
     if (failed !== undefined) throw verificationError(script, failed, collected.verifications);
-    return { kind: 'done', work };
+    return { kind: 'done', work: { ...work, warnings } };
   } catch (error) {
     if (!(error instanceof FlybackError)) throw error;
-    return { kind: 'failed', error, retryable: false, work, leadingDone: true };
+    return { kind: 'failed', error, retryable: false, work };
   }
 }
 
-/** In `disable` mode the triggers of the written tables are looked up first, which needs an answer before the script. */
-async function switchableTriggers(
-  request: RunRequest,
-  step: PlanStep,
-  leading: readonly string[],
-  opening: readonly StepMessage[],
-): Promise<{
+interface Triggers {
   readonly leading: readonly string[];
   readonly opening: readonly StepMessage[];
   readonly off: readonly string[];
   readonly on: readonly string[];
-}> {
-  if (step.triggers !== 'disable') return { leading, opening, off: [], on: [] };
+}
+
+/**
+ * In `disable` mode the triggers of the written tables are looked up first, which needs an answer before the script:
+ * what leads and opens the step is then sent here, and not again.
+ */
+async function switchTriggers(
+  request: RunRequest,
+  step: PlanStep,
+  leading: readonly string[],
+  opening: readonly StepMessage[],
+  collected: Collector,
+): Promise<Triggers | Exclude<Sent, { kind: 'done' }>> {
+  const untouched = { leading, opening, off: [], on: [] };
+  if (step.triggers !== 'disable') return untouched;
   const { session, toolbox } = request;
   const tables = step.statements.flatMap((statement) => statement.writes);
-  if (tables.length === 0) return { leading, opening, off: [], on: [] };
+  if (tables.length === 0) return untouched;
   // The names resolve by the step's search_path, so its transaction must be open.
-  const before = await session.pipeline([
-    ...leading,
-    ...opening.map((message) => message.sql),
-    toolbox.database.sql.tableTriggers(tables),
-  ]);
-  if (before.failure !== undefined) {
-    // Let the ordinary path meet the same failure and describe it.
-    return { leading, opening, off: [], on: [] };
+  const lookUp: StepMessage = { kind: 'open', sql: toolbox.database.sql.tableTriggers(tables) };
+  const own = [...opening, lookUp];
+  const looked = await session.pipeline([...leading, ...own.map((message) => message.sql)], (index) => {
+    if (index === leading.length - 1) collected.leadingDone();
+  });
+  if (looked.failure !== undefined) {
+    const { index, error } = looked.failure;
+    const message = own[index - leading.length];
+    return message === undefined
+      ? { kind: 'leading-failed', failure: error, index }
+      : { kind: 'failed', message, failure: error };
   }
-  const rows = before.results.at(-1)?.[0]?.rows ?? [];
+  const rows = looked.results.at(-1)?.[0]?.rows ?? [];
   const found = rows.map(([id, state, off]) => ({ id: id ?? '', state: state ?? '', off: off ?? '' }));
   return {
     leading: [],
@@ -113,11 +132,25 @@ class Collector {
   readonly #request: RunRequest;
   readonly #step: PlanStep;
   readonly #script: RollbackScript;
+  readonly #onLeadingDone: () => void;
 
-  constructor(request: RunRequest, step: PlanStep, script: RollbackScript) {
+  constructor(request: RunRequest, step: PlanStep, script: RollbackScript, onLeadingDone: () => void) {
     this.#request = request;
     this.#step = step;
     this.#script = script;
+    this.#onLeadingDone = onLeadingDone;
+  }
+
+  /** The commit of the step before has been answered. */
+  leadingDone(): void {
+    this.#onLeadingDone();
+  }
+
+  /** The server has begun with this message: it has answered the one before. */
+  start(message: StepMessage | undefined): void {
+    if (message?.kind !== 'statement') return;
+    const line = this.#script.statements[message.statement]?.line ?? 0;
+    this.#request.onEvent?.({ kind: 'statement-started', version: this.#step.version, line });
   }
 
   add(message: StepMessage, answer: readonly QueryResult[], durationMs: number): void {
@@ -159,6 +192,7 @@ class Collector {
       statements: this.statements,
       verifications: this.verifications,
       notices: this.#request.session.takeNotices().map(this.#request.redact),
+      warnings: [],
     };
   }
 }
@@ -184,28 +218,33 @@ async function send(
   let first = leading;
   // COPY … FROM STDIN needs its data sent in answer to the server's request, so it breaks the pipeline in two.
   for (const part of splitAtCopies(messages)) {
-    const finished: number[] = [];
+    const before = first.length;
     let last = performance.now();
-    const outcome = await session.pipeline([...first, ...part.messages.map((message) => message.sql)], (index) => {
-      const at = performance.now();
-      finished[index] = at - last;
-      last = at;
-    });
-    for (const [index, message] of part.messages.entries()) {
-      const answer = outcome.results[first.length + index];
-      if (answer === undefined) break;
-      answers.set(message, answer);
-      collected.add(message, answer, finished[first.length + index] ?? 0);
-    }
+    collected.start(part.messages[0]);
+    const outcome = await session.pipeline(
+      [...first, ...part.messages.map((message) => message.sql)],
+      (index, results) => {
+        const at = performance.now();
+        if (before > 0 && index === before - 1) collected.leadingDone();
+        const message = part.messages[index - before];
+        if (message !== undefined) {
+          answers.set(message, results);
+          collected.add(message, results, at - last);
+          collected.start(part.messages[index - before + 1]);
+        }
+        last = at;
+      },
+    );
     if (outcome.failure !== undefined) {
       const { index, error } = outcome.failure;
-      const message = part.messages[index - first.length];
+      const message = part.messages[index - before];
       if (message === undefined) return { kind: 'leading-failed', failure: error, index };
       return { kind: 'failed', message, failure: error };
     }
     first = [];
     if (part.copy !== undefined) {
       const started = performance.now();
+      collected.start(part.copy);
       const result = await session.copyIn(part.copy.sql, part.copy.copyData ?? '');
       if ('failure' in result) return { kind: 'failed', message: part.copy, failure: result.failure };
       answers.set(part.copy, [result]);
@@ -272,41 +311,43 @@ function describe(
   return guardError(failure, request.plan.history.table);
 }
 
-/** Words with which a script may switch foreign keys off by itself, whatever the mode. */
+/** Words with which a script may switch constraints off by itself, whatever the mode. */
 const switching = /replication_role|\btrigger\b/i;
 
 /**
- * Replica mode also switches foreign keys off, so what was written is checked before the commit; in the other modes where
+ * Replica mode also switches foreign keys and deferrable keys off, so what was written is checked before the commit; in the other modes where
  * the script might have switched them off by itself.
  */
-async function checkForeignKeys(request: RunRequest, step: PlanStep, answers: Answers): Promise<void> {
-  const ids = answerOf(answers, 'foreign-keys')?.rows[0]?.[0];
-  if (ids === null || ids === undefined) return;
+async function checkConstraints(request: RunRequest, step: PlanStep, answers: Answers): Promise<readonly string[]> {
+  const ids = answerOf(answers, 'constraints')?.rows[0]?.[0];
+  if (ids === null || ids === undefined) return [];
   const mayHaveSwitched = step.statements.some(
     (statement) => statement.changes.includes('procedural') || switching.test(statement.sql),
   );
-  if (step.triggers !== 'replica' && !mayHaveSwitched) return;
+  if (step.triggers !== 'replica' && !mayHaveSwitched) return [];
   const { session, toolbox } = request;
-  const [checks] = await session.query(toolbox.database.sql.foreignKeyChecks(ids));
-  const rows = (checks?.rows ?? []).filter((row) => row[3] !== null);
-  if (rows.length === 0) return;
-  const results = await session.query(rows.map((row) => row[3]).join(';'));
-  const violations = rows.flatMap((row, index) => {
+  const [found] = await session.query(toolbox.database.sql.constraintChecks(ids));
+  const checks = (found?.rows ?? []).map(([words, sql, reason]) => ({ words, sql, reason }));
+  const unchecked = checks.filter(({ sql }) => sql === null).map(({ reason }) => reason ?? '');
+  const checked = checks.filter(({ sql }) => sql !== null);
+  if (checked.length === 0) return unchecked;
+  const results = await session.query(checked.map(({ sql }) => sql).join(';'));
+  const violations = checked.flatMap(({ words }, index) => {
     const [count, sample] = results[index]?.rows[0] ?? [];
     if (count === '0' || count === undefined) return [];
-    return [
-      `${count === '1000' ? '1000 or more rows' : `${count} ${count === '1' ? 'row' : 'rows'}`} of ${row[1]} without a match in ${row[2]} (constraint ${row[0]}, for example key ${request.redact(sample ?? 'NULL')})`,
-    ];
+    const rows = count === '1000' ? '1000 or more rows' : `${count} ${count === '1' ? 'row' : 'rows'}`;
+    return [`${rows} ${words}, for example key ${request.redact(sample ?? 'NULL')})`];
   });
   if (violations.length > 0) {
     throw new FlybackError(
       'integrity-violated',
-      `After the script of version ${step.version} foreign keys no longer hold: ${violations.join('; ')}. Everything was rolled back.`,
+      `After the script of version ${step.version} constraints no longer hold: ${violations.join('; ')}. Everything was rolled back.`,
       {
-        hint: 'Foreign keys were off while the script ran: delete or correct the rows on both sides in the script, or use --triggers keep.',
+        hint: 'Foreign keys and deferrable keys were off while the script ran: correct the rows on both sides in the script, or use --triggers keep.',
       },
     );
   }
+  return unchecked;
 }
 
 function checkRemoved(request: RunRequest, step: PlanStep, answers: Answers): void {

@@ -1,6 +1,7 @@
 import type pgModule from 'pg';
 import type { Client as PgClient, QueryArrayResult } from 'pg';
 import type {
+  OnAnswer,
   PipelineOutcome,
   QueryResult,
   ServerFacts,
@@ -193,7 +194,7 @@ class PostgresqlSession implements Session {
     return outcome.results[0] ?? [];
   }
 
-  async pipeline(messages: readonly string[], onAnswer?: (index: number) => void): Promise<PipelineOutcome> {
+  async pipeline(messages: readonly string[], onAnswer?: OnAnswer): Promise<PipelineOutcome> {
     // The socket is corked so that all messages leave in as few packets as possible.
     const stream = (this.#client as unknown as { connection: { stream: { cork?(): void; uncork?(): void } } })
       .connection.stream;
@@ -212,12 +213,13 @@ class PostgresqlSession implements Session {
   async #send(
     text: string,
     index: number,
-    onAnswer: ((index: number) => void) | undefined,
+    onAnswer: OnAnswer | undefined,
   ): Promise<readonly QueryResult[]> {
     const answer = (await this.#client.query({ text, rowMode: 'array' })) as unknown;
-    onAnswer?.(index);
     const list = (Array.isArray(answer) ? answer : [answer]) as readonly QueryArrayResult<(string | null)[]>[];
-    return list.map(toResult);
+    const results = list.map(toResult);
+    onAnswer?.(index, results);
+    return results;
   }
 
   async copyIn(statement: string, data: string): Promise<QueryResult | { readonly failure: ServerFailure }> {

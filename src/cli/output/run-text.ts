@@ -4,7 +4,12 @@ import { count, printDuration } from './numbers.js';
 
 /** Writes the progress of a run, one line an event, to stderr. */
 export function progressWriter(stream: NodeJS.WriteStream): (event: RunEvent) => void {
-  const write = (line: string): void => void stream.write(`${line}\n`);
+  // On a terminal a statement's line is begun when it starts and ended with its time; whatever else comes needs a new line.
+  let isLineOpen = false;
+  const write = (line: string): void => {
+    stream.write(`${isLineOpen ? '\n' : ''}${line}\n`);
+    isLineOpen = false;
+  };
   return (event) => {
     switch (event.kind) {
       case 'waiting-for-tool-lock':
@@ -17,9 +22,16 @@ export function progressWriter(stream: NodeJS.WriteStream): (event: RunEvent) =>
       case 'step-started':
         write(`${event.number}/${event.of}  version ${event.version}`);
         break;
+      case 'statement-started':
+        if (!stream.isTTY) break;
+        stream.write(`${isLineOpen ? '\n' : ''}      line ${event.line} … `);
+        isLineOpen = true;
+        break;
       case 'statement-finished':
-        if (event.durationMs >= 100 || stream.isTTY)
-          write(`      line ${event.line}  ${printDuration(event.durationMs)}`);
+        if (isLineOpen) {
+          isLineOpen = false;
+          write(printDuration(event.durationMs));
+        } else if (event.durationMs >= 100) write(`      line ${event.line}  ${printDuration(event.durationMs)}`);
         break;
       case 'verified':
         write(
