@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import { options, type OptionName } from '../config/options.js';
+import { debugVariable, options, type OptionName } from '../config/options.js';
 import { exitCodes, FlybackError } from '../errors/error.js';
 import { openOptions, out, type CommandContext } from './command.js';
 import { errorJson, errorText } from './output/error-text.js';
@@ -18,7 +18,7 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
   lockRetryPause: 'pause before such a try (default: 2s)',
   toolLockWait: "longest wait for the migration tool's own lock (default: 50s)",
   triggers: 'replica, disable or keep (default: replica where the role may, else disable)',
-  maxRisk: 'highest risk that passes an audit without approval',
+  maxRisk: 'highest risk that passes an audit without approval (default: critical)',
   ignore: 'finding codes that an audit only mentions, comma separated',
   url: 'database URL, jdbc:postgresql://… or postgresql://…',
   user: 'database user',
@@ -33,8 +33,8 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
 
 const description = `Takes a database back when its migration history only goes forward.
 
-Exit codes: 0 done; 1 findings, a refused plan or a failed verification, nothing changed; 2 usage or
-configuration; 3 a run failed and was rolled back; 4 the outcome of a commit is unknown.`;
+Exit codes: 0 done; 1 findings, a refused plan or a failed verification (nothing of that version changed); \
+2 usage, configuration or connection; 3 a run failed and its version was rolled back; 4 the outcome of a commit is unknown.`;
 
 /** Runs one command line; resolves to the exit code. Never throws. */
 export async function runProgram(commandLine: readonly string[]): Promise<number> {
@@ -68,7 +68,7 @@ export async function runProgram(commandLine: readonly string[]): Promise<number
 /** A fault of flyback itself: no stack trace on the screen, but a way to get one. */
 async function internalError(error: unknown): Promise<FlybackError> {
   const { redact } = await import('../config/redact.js');
-  if (process.env['FLYBACK_DEBUG'] !== undefined && error instanceof Error) {
+  if (process.env[debugVariable] !== undefined && error instanceof Error) {
     process.stderr.write(`${redact(error.stack ?? '', [])}\n`);
   }
   const message = redact(error instanceof Error ? error.message : String(error), []);
@@ -79,7 +79,8 @@ async function internalError(error: unknown): Promise<FlybackError> {
 
 type Run = (work: () => Promise<number>) => Promise<void>;
 
-function createProgram(signal: AbortSignal, run: Run): Command {
+/** The command line as commander knows it; the reference in docs/cli.md is made from it. Runs nothing by itself. */
+export function createProgram(signal: AbortSignal, run: Run): Command {
   const program = new Command('flyback')
     .description(description)
     .version(packageJson.version, '-V, --version')

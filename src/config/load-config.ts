@@ -9,7 +9,7 @@ import type { TriggersMode } from '../scripts/rollback-script.js';
 import { type AuditPolicy, type Config, type ConnectionSettings, Secret } from './config.js';
 import { parseDuration } from './duration.js';
 import { findNearest } from './nearest.js';
-import { type OptionName, options, passwordVariable } from './options.js';
+import { debugVariable, type OptionName, options, passwordVariable } from './options.js';
 import type { ReadConnection, ReadToolConfig, Sourced, ToolOverride } from './readers.js';
 import { parseToml } from './toml.js';
 
@@ -222,7 +222,11 @@ function unknownKey(key: string, known: readonly string[], tables: ReadonlySet<s
 
 /** Variables that begin like flyback's own and are not: most likely a slip. */
 function checkVariables(environment: Readonly<Record<string, string | undefined>>, findings: Finding[]): void {
-  const known: readonly string[] = [...Object.values(options).map(({ variable }) => variable), passwordVariable];
+  const known: readonly string[] = [
+    ...Object.values(options).map(({ variable }) => variable),
+    passwordVariable,
+    debugVariable,
+  ];
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('FLYBACK_') || known.includes(name)) continue;
     const meant = findNearest(name, known);

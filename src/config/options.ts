@@ -62,3 +62,6 @@ export type OptionName = keyof typeof options;
 
 /** The password itself, from a variable only: arguments are visible to every user of a machine, files are committed. */
 export const passwordVariable = 'FLYBACK_PASSWORD';
+
+/** Set to anything: a fault of flyback itself is shown with its stack trace. */
+export const debugVariable = 'FLYBACK_DEBUG';
