@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { SourceLocation } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
-import type { ParseProblem, StatementImpact } from '../risk/change.js';
+import { risks, type ParseProblem, type Risk, type StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
 import type { Pair, RiskAssessment } from './pair.js';
 
@@ -45,10 +45,29 @@ export function withClassification(pair: Pair, classification: PairClassificatio
     );
   }
   const isKnown = migration !== undefined || rollback !== undefined;
+  const assessed = isKnown ? assess(migration?.impacts, rollback?.impacts) : undefined;
+  const declared = pair.script?.directives.risk;
+  if (assessed === undefined || declared === undefined) return { ...pair, findings, risk: assessed };
+  if (rank(declared) < rank(assessed.risk)) findings.push(understated(pair, declared, assessed.risk));
+  return { ...pair, findings, risk: { ...assessed, risk: higherRisk(declared, assessed.risk) } };
+}
+
+function rank(risk: Risk): number {
+  return risks.indexOf(risk);
+}
+
+/** Whoever wrote the script may know of a risk that no statement shows; to play one down takes an approval. */
+export function higherRisk(declared: Risk | undefined, assessed: Risk): Risk {
+  return declared !== undefined && rank(declared) > rank(assessed) ? declared : assessed;
+}
+
+function understated(pair: Pair, declared: Risk, assessed: Risk): Finding {
   return {
-    ...pair,
-    findings,
-    risk: isKnown ? assess(migration?.impacts, rollback?.impacts) : undefined,
+    code: 'risk-understated',
+    severity: 'warning',
+    subject: pair.version.text,
+    message: `The rollback script of version ${pair.version.text} says its risk is ${declared}; by its statements it is ${assessed}.`,
+    hint: 'Correct the risk directive; the higher one counts.',
   };
 }
 

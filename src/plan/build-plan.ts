@@ -7,9 +7,10 @@ import type { Finding } from '../errors/finding.js';
 import { sha256 } from '../fingerprint/fingerprint.js';
 import type { History, InterpretedEntry, QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
+import { higherRisk } from '../pairing/classification.js';
 import type { Pair } from '../pairing/pair.js';
 import { riskiest, statementRisk, worstLoss } from '../risk/assess.js';
-import type { ObjectRef, StatementImpact } from '../risk/change.js';
+import type { ObjectRef, Risk, StatementImpact } from '../risk/change.js';
 import type { RollbackScript, TriggersMode } from '../scripts/rollback-script.js';
 import type { Expectation } from '../verify/verification.js';
 import { checkLockBudget } from './lock-budget.js';
@@ -191,6 +192,7 @@ interface DraftStatement {
 
 interface DraftStep {
   readonly step: Omit<PlanStep, 'statements' | 'risk' | 'dataLoss'>;
+  readonly declaredRisk: Risk | undefined;
   readonly statements: readonly DraftStatement[];
 }
 
@@ -233,6 +235,7 @@ function draftStep(request: PlanRequest, row: InterpretedEntry, script: Rollback
   });
   return {
     statements,
+    declaredRisk: script.directives.risk,
     step: {
       version: row.version?.text ?? row.entry.versionText ?? '',
       description: row.entry.description,
@@ -332,7 +335,7 @@ function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
   });
   return {
     ...draft.step,
-    risk: riskiest(statements.map((statement) => statement.risk)),
+    risk: higherRisk(draft.declaredRisk, riskiest(statements.map((statement) => statement.risk))),
     dataLoss: worstLoss(statements.map((statement) => statement.dataLoss)),
     statements,
   };

@@ -1,5 +1,5 @@
 import type { Comment } from '../adapter/database.js';
-import { risks } from '../risk/change.js';
+import { risks, type Risk } from '../risk/change.js';
 import type { Directives, TriggersMode } from './rollback-script.js';
 import type { Place, ScriptReport } from './script-findings.js';
 
@@ -127,7 +127,7 @@ function apply(
       return undefined;
     case 'risk':
       if (!(risks as readonly string[]).includes(word)) return `takes one of ${risks.join(', ')}, not "${value}"`;
-      found.risk = word;
+      found.risk = word as Risk;
       return undefined;
     case 'allow-loss': {
       const names = value.split(',').map((part) => part.trim());

@@ -1,5 +1,6 @@
 import type { Finding } from '../errors/finding.js';
 import type { Version } from '../history/version.js';
+import type { Risk } from '../risk/change.js';
 import type { Verification } from '../verify/verification.js';
 import type { Statement } from './statement.js';
 
@@ -12,7 +13,7 @@ export type TriggersMode = 'replica' | 'disable' | 'keep';
 export interface Directives {
   readonly transaction?: 'on' | 'off' | undefined;
   readonly triggers?: TriggersMode | undefined;
-  readonly risk?: string | undefined;
+  readonly risk?: Risk | undefined;
   /** Names of what may be lost (`-- flyback: allow-loss orders.note`). */
   readonly allowLoss: readonly string[];
   readonly approval?: string | undefined;

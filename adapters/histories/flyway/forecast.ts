@@ -58,7 +58,9 @@ function describeRun(history: History, infos: readonly MigrationInfo[]): Forecas
     sentences.push(`It will silently skip ${list(skipped)}, which lies below the current version.`);
   }
   if (!history.rows.some(({ state }) => state === 'applied' || state === 'baseline' || state === 'failed')) {
-    sentences.push('No version will be applied: it starts from the beginning and fails on objects that still exist.');
+    sentences.push(
+      'The history is then empty: Flyway starts from the beginning, which fails where an object of an early version is still there.',
+    );
   } else if (versions.length > 0) {
     sentences.push('Until then flyway validate fails, unless *:pending is ignored.');
   }

@@ -53,7 +53,9 @@ function stepText(step: PlanStep, index: number, total: number, stream: NodeJS.W
 
 function statementText(statement: PlannedStatement): readonly string[] {
   const { estimate } = statement;
-  const locks = [...new Set(statement.locks.map((lock) => `${lock.level} on ${objectName(lock.on)}`))];
+  // ACCESS SHARE stops nobody but whoever would drop the table: every SELECT takes it.
+  const strong = statement.locks.filter((lock) => lock.level !== 'ACCESS SHARE');
+  const locks = [...new Set(strong.map((lock) => `${lock.level} on ${objectName(lock.on)}`))];
   const facts = [
     `${statement.changes.join(', ')}; risk ${statement.risk}`,
     ...(locks.length === 0 ? [] : [`locks ${locks.join(', ')}`]),

@@ -57,6 +57,21 @@ describe('a pair with its classification', () => {
     expect(pair.risk).toBeUndefined();
   });
 
+  it.each([
+    ['raises what the statements show', 'high', 'high', []],
+    ['changes nothing when it says the same', 'low', 'low', []],
+    ['cannot play it down', 'minimal', 'low', ['risk-understated']],
+  ] as const)('a risk that the script declares %s', (_what, declared, expected, codes) => {
+    const directives = { ...script.directives, risk: declared };
+    const result = withClassification(
+      { ...pair, script: { ...script, directives } },
+      { migration: clean('create-table'), rollback: clean('drop-table') },
+      assess,
+    );
+    expect(result.risk?.risk).toBe(expected);
+    expect(result.findings.slice(pair.findings.length).map(({ code }) => code)).toEqual(codes);
+  });
+
   it('has no risk when neither file could be read', () => {
     expect(withClassification(pair, { migration: undefined, rollback: undefined }, assess).risk).toBeUndefined();
   });
