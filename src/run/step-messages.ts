@@ -7,7 +7,7 @@ import { stepSettings, type RunRequest } from './run-request.js';
 /** What a message of a step is for; its failure and its answer are understood by that. */
 export type StepMessage =
   | {
-      readonly kind: 'open' | 'triggers-off' | 'triggers-on' | 'after' | 'foreign-keys' | 'remove';
+      readonly kind: 'open' | 'triggers-off' | 'triggers-on' | 'after' | 'constraints' | 'remove';
       readonly sql: string;
     }
   | {
@@ -68,7 +68,7 @@ export function stepMessages(
     ),
     { kind: 'after', sql: sql.afterScript(session.facts, stepSettings(request, step.triggers)) },
     ...triggers.on.map((text) => ({ kind: 'triggers-on', sql: text }) as const),
-    { kind: 'foreign-keys', sql: sql.touchedForeignKeys() },
+    { kind: 'constraints', sql: sql.touchedConstraints() },
     {
       kind: 'remove',
       sql: `${toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry)};${sql.guardWrites(plan.history.table, own.record, own.writes)}`,

@@ -158,6 +158,28 @@ CREATE TABLE "Od d"."C""c" ("Ref%s" int CONSTRAINT "k'ey" REFERENCES "Od d"."P p
     constraint: "k'ey",
   },
   {
+    name: 'a deferrable unique key, whose index takes equal rows',
+    up: `CREATE TABLE t (a int, b text, CONSTRAINT t_key UNIQUE (a, b) DEFERRABLE); INSERT INTO t VALUES (1, 'x'), (1, NULL)`,
+    violating: `INSERT INTO t VALUES (1, 'x');`,
+    clean: `INSERT INTO t VALUES (1, 'y'), (1, NULL), (NULL, 'x'), (NULL, 'x');`,
+    constraint: 't_key',
+  },
+  {
+    name: 'a deferrable primary key of a partitioned table',
+    up: `CREATE TABLE t (a int, CONSTRAINT t_key PRIMARY KEY (a) DEFERRABLE INITIALLY DEFERRED) PARTITION BY RANGE (a);
+CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10); INSERT INTO t VALUES (1)`,
+    violating: 'INSERT INTO t1 VALUES (1);',
+    clean: 'INSERT INTO t1 VALUES (2);',
+    constraint: 't_key',
+  },
+  {
+    name: 'a deferrable exclusion constraint',
+    up: `CREATE TABLE t (during int4range, CONSTRAINT t_key EXCLUDE USING gist (during WITH &&) DEFERRABLE); INSERT INTO t VALUES ('[1,5)')`,
+    violating: `INSERT INTO t VALUES ('[4,9)');`,
+    clean: `INSERT INTO t VALUES ('[5,9)');`,
+    constraint: 't_key',
+  },
+  {
     name: 'a key whose operator is not the plain one',
     up: `CREATE TABLE p (id bigint PRIMARY KEY); CREATE TABLE c (p smallint CONSTRAINT c_p REFERENCES p); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1)`,
     violating: 'DELETE FROM p WHERE id = 1;',
@@ -180,6 +202,13 @@ forEachMajor((server) => {
         expect(await storedVersions(use().database)).toEqual([]);
       });
     }
+
+    test('a key that cannot be checked is told as a warning', async () => {
+      const notValid = `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int); ALTER TABLE c ADD CONSTRAINT c_p FOREIGN KEY (p) REFERENCES p NOT VALID`;
+      const { result } = await attempt(use(), notValid, 'INSERT INTO c VALUES (5);');
+      expect(result).toMatchObject({ outcome: 'committed' });
+      expect(result?.warnings).toEqual(['foreign key c_p of c was not checked: it is NOT VALID']);
+    });
 
     test('the same rows are refused by the server itself when triggers are kept', async () => {
       const kept = await attempt(use(), simple, 'DELETE FROM p WHERE id = 2;', { triggers: 'keep' });

@@ -8,7 +8,7 @@ import {
 } from '../../../src/adapter/database.js';
 import type { QualifiedName } from '../../../src/history/history.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
-import { foreignKeyChecks, touchedForeignKeys } from './integrity-sql.js';
+import { constraintChecks, touchedConstraints } from './integrity-sql.js';
 import { quoteIdentifier, quoteLiteral } from './quoting.js';
 import { recordSql } from './record-sql.js';
 
@@ -40,6 +40,14 @@ function setting(name: string, value: string): string {
 /** A script may have left replica mode on, in dynamic SQL too; only who may switch it can have done so. */
 function originRole(session: ServerFacts): readonly string[] {
   return session.mayUseReplicaMode ? [setting('session_replication_role', 'origin')] : [];
+}
+
+function timeouts(session: ServerFacts, settings: StepSettings): readonly string[] {
+  const { lockTimeoutMs, statementTimeoutMs } = settings;
+  return [
+    setting('lock_timeout', `${lockTimeoutMs}ms`),
+    setting('statement_timeout', statementTimeoutMs > 0 ? `${statementTimeoutMs}ms` : session.statementTimeout),
+  ];
 }
 
 /** How many rows this session has written to a table, in the units of its own statistics (never reset within a transaction). */
@@ -93,11 +101,7 @@ export const postgresqlSql: DatabaseSql = {
       setting('client_encoding', 'UTF8'),
       // Always, because the script of the step before may have changed them for the session.
       ...originRole(session),
-      setting('lock_timeout', `${settings.lockTimeoutMs}ms`),
-      setting(
-        'statement_timeout',
-        settings.statementTimeoutMs > 0 ? `${settings.statementTimeoutMs}ms` : session.statementTimeout,
-      ),
+      ...timeouts(session, settings),
       `pg_catalog.set_config('flyback.xid', pg_catalog.pg_current_xact_id()::text, true)`,
     ];
     return `BEGIN;SELECT ${values.join(', ')}`;
@@ -151,11 +155,12 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
       // The driver sends UTF-8 whatever the session believes, so the script's own text was misread by then.
       require(`pg_catalog.current_setting('client_encoding') = 'UTF8'`, guardMarks.encodingChanged),
       ...originRole(session),
+      ...timeouts(session, settings),
       ...identity(session, settings),
     ].join(', ')};SET CONSTRAINTS ALL IMMEDIATE`,
 
-  touchedForeignKeys,
-  foreignKeyChecks,
+  touchedConstraints,
+  constraintChecks,
 
   tableTriggers: (tables: readonly ObjectRef[]) => `WITH RECURSIVE tables(oid) AS (
  SELECT DISTINCT named.oid FROM (VALUES ${tables.map((table) => `(${regclassOf(table)})`).join(', ')}) named(oid) WHERE named.oid IS NOT NULL

@@ -28,10 +28,11 @@ export function serverFailure(cause: unknown): ServerFailure {
 }
 
 /** An error of connecting or of one of flyback's own statements, with what to do about it. */
-export function sessionError(cause: unknown, doing: string): FlybackError {
+export function sessionError(cause: unknown, doing: string, stage: 'connecting' | 'connected'): FlybackError {
   if (cause instanceof FlybackError) return cause;
   const error = cause as PgError;
-  const { code, hint } = advice(error);
+  const { code: likely, hint } = advice(error);
+  const code = stage === 'connected' && likely === 'connection-failed' ? 'script-failed' : likely;
   return new FlybackError(code, `${doing}: ${error.message || String(error.code ?? cause)}.`.replace(/\.\.$/, '.'), {
     hint,
     cause,
@@ -62,10 +63,9 @@ function advice(error: PgError): { readonly code: ErrorCode; readonly hint: stri
   if (state === '55P03')
     return { code: 'lock-unavailable', hint: 'Another session holds the lock: wait for it, or raise run.lockTimeout.' };
   if (state === '57014')
-    return {
-      code: 'cancelled',
-      hint: 'The statement was cancelled or ran into statement_timeout; nothing of it remains.',
-    };
+    return /user request/.test(error.message)
+      ? { code: 'cancelled', hint: 'Nothing of the statement remains.' }
+      : { code: 'script-failed', hint: 'Raise run.statementTimeout, or that of the role; nothing of it remains.' };
   if (/does not support SSL|SSL connection|certificate|self.signed|altnames/i.test(error.message)) {
     return { code: 'connection-failed', hint: 'Check sslmode and sslrootcert in the connection URL.' };
   }

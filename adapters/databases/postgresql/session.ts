@@ -59,7 +59,10 @@ export async function connectPostgresql(settings: ConnectionSettings): Promise<S
         }
       }
     } catch (error) {
-      const known = error instanceof FlybackError ? error : sessionError(error, `Cannot connect to ${printHost(host)}`);
+      const known =
+        error instanceof FlybackError
+          ? error
+          : sessionError(error, `Cannot connect to ${printHost(host)}`, 'connecting');
       // A wrong password or database is wrong on every host; going on would only hide it.
       if (known.code === 'authentication-failed') throw known;
       failures.push(known);
@@ -122,7 +125,7 @@ async function open(pg: Pg, settings: ConnectionSettings, host: HostAddress): Pr
       if (error instanceof FlybackError) throw error;
     }
   }
-  throw sessionError(lastError, `Cannot connect to ${settings.databaseName} on ${printHost(host)}`);
+  throw sessionError(lastError, `Cannot connect to ${settings.databaseName} on ${printHost(host)}`, 'connecting');
 }
 
 class PostgresqlSession implements Session {
@@ -167,10 +170,11 @@ class PostgresqlSession implements Session {
       throw sessionError(
         prepared.reason,
         'The connection was opened, but its initial SQL (search_path, initSql) failed',
+        'connecting',
       );
     }
     if (answered.status === 'rejected') {
-      throw sessionError(answered.reason, 'The server answered, but not like a PostgreSQL server');
+      throw sessionError(answered.reason, 'The server answered, but not like a PostgreSQL server', 'connecting');
     }
     const row = answered.value.rows[0] as readonly (string | null)[];
     const facts = readFacts(row, mayUseReplicaMode, client as unknown as { processID: number | null });
@@ -189,7 +193,7 @@ class PostgresqlSession implements Session {
   async query(sql: string): Promise<readonly QueryResult[]> {
     const outcome = await this.pipeline([sql]);
     if (outcome.failure !== undefined) {
-      throw sessionError(outcome.failure.error.cause, 'The server refused a statement of flyback');
+      throw sessionError(outcome.failure.error.cause, 'The server refused a statement of flyback', 'connected');
     }
     return outcome.results[0] ?? [];
   }
@@ -210,11 +214,7 @@ class PostgresqlSession implements Session {
     return { results, failure: undefined };
   }
 
-  async #send(
-    text: string,
-    index: number,
-    onAnswer: OnAnswer | undefined,
-  ): Promise<readonly QueryResult[]> {
+  async #send(text: string, index: number, onAnswer: OnAnswer | undefined): Promise<readonly QueryResult[]> {
     const answer = (await this.#client.query({ text, rowMode: 'array' })) as unknown;
     const list = (Array.isArray(answer) ? answer : [answer]) as readonly QueryArrayResult<(string | null)[]>[];
     const results = list.map(toResult);
