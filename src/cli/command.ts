@@ -13,7 +13,6 @@ export const out = (text: string): void => void process.stdout.write(`${text}\n`
 export const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 export const outJson = (value: unknown): void => out(JSON.stringify(value, null, 2));
 
-
 /** Commander's camel-case options → the flags that loadConfig knows. */
 export function openOptions(all: Readonly<Record<string, unknown>>): OpenOptions {
   const flags: Record<string, string> = {};

@@ -11,6 +11,7 @@ import { higherRisk } from '../pairing/classification.js';
 import type { Pair } from '../pairing/pair.js';
 import { riskiest, statementRisk, worstLoss } from '../risk/assess.js';
 import type { ObjectRef, Risk, StatementImpact } from '../risk/change.js';
+import { locate } from '../run/step-failure.js';
 import type { RollbackScript, TriggersMode } from '../scripts/rollback-script.js';
 import type { Expectation } from '../verify/verification.js';
 import { checkLockBudget } from './lock-budget.js';
@@ -205,6 +206,7 @@ function draftStep(request: PlanRequest, row: InterpretedEntry, script: Rollback
         'script-refused',
         `Version ${script.version.text}: the statement in line ${statement.line} cannot be parsed: ${impact.message}`,
         {
+          location: locate(script, { ...statement, offset: statement.offset + (impact.offset ?? 0) }, undefined),
           hint: 'Correct the script; flyback audit finds such statements in all scripts.',
         },
       );
@@ -214,6 +216,7 @@ function draftStep(request: PlanRequest, row: InterpretedEntry, script: Rollback
         'script-refused',
         `Version ${script.version.text}, line ${statement.line}: ${impact.notTransactional}`,
         {
+          location: locate(script, statement, undefined),
           hint: 'This release runs a rollback in one transaction only: take the statement out and run it by hand, or use a form that a transaction allows.',
         },
       );

@@ -18,6 +18,11 @@ export function parsePlan(text: string, file: string): Plan {
     });
   }
   const candidate = value as (Omit<Partial<Plan>, 'format'> & { readonly format?: string }) | null;
+  if (typeof candidate === 'object' && candidate !== null && 'error' in candidate) {
+    throw new FlybackError('plan-invalid', `${file} holds the error of a refused flyback plan, not a plan.`, {
+      hint: 'Run flyback plan without --json to read it, put right what it names, and plan again.',
+    });
+  }
   if (
     typeof candidate !== 'object' ||
     candidate === null ||

@@ -60,15 +60,15 @@ export function chainEntry(entry: RecordEntry, previousHash: string): RecordRow 
   return { entry: text, previousHash, hash: chainHash(previousHash, text) };
 }
 
-/** Reads entries oldest first; none when the table does not exist. */
+/** Reads entries oldest first; undefined when there is no record table. */
 export async function readRecord(
   session: Session,
   database: DatabaseAdapter,
   table: QualifiedName,
   limit?: number,
-): Promise<readonly StoredRecord[]> {
+): Promise<readonly StoredRecord[] | undefined> {
   const [described] = await session.query(database.sql.record.describe(table));
-  if (described?.rows[0]?.[0] === null || described?.rows[0]?.[0] === undefined) return [];
+  if (described?.rows[0]?.[0] === null || described?.rows[0]?.[0] === undefined) return undefined;
   const [result] = await session.query(database.sql.record.read(table, limit));
   return (result?.rows ?? []).map((row) => ({
     id: Number(row[0]),

@@ -100,12 +100,16 @@ function findSubject(project: ConnectedProject, text: string): Subject {
 
 async function newestSubjects(project: ConnectedProject): Promise<readonly Subject[]> {
   const rows = await readRecord(project.session, project.toolbox.database, project.recordTable);
-  const entries = rows.flatMap((row) => parseEntry(row) ?? []).filter((entry) => entry.outcome === 'committed');
+  const entries = (rows ?? []).flatMap((row) => parseEntry(row) ?? []).filter((entry) => entry.outcome === 'committed');
   const run = entries.at(-1)?.run;
   if (run === undefined) {
-    throw new FlybackError('usage-invalid', 'The record holds no rollback whose verification could be repeated.', {
-      hint: 'Name the versions: flyback verify VERSION…',
-    });
+    throw new FlybackError(
+      'usage-invalid',
+      'The record holds no committed rollback whose verification could be repeated (dry runs do not count).',
+      {
+        hint: 'Name the versions: flyback verify VERSION…',
+      },
+    );
   }
   const subjects = entries
     .filter((entry) => entry.run === run)

@@ -192,3 +192,29 @@ describe('the command itself', () => {
     }
   });
 });
+
+describe('the driver', () => {
+  it('adds nothing from PGOPTIONS to what is configured', async () => {
+    const database = await createDatabase(newestServer().url);
+    const project = await createProject({ database });
+    await project.apply(versions.slice(0, 1));
+    const { code, stdout } = await project.run(['status'], { PGOPTIONS: '-c search_path=nowhere' });
+    await project.remove();
+    await database.drop();
+    expect([code, stdout]).toEqual([0, expect.stringContaining('public.flyway_schema_history')]);
+  });
+});
+
+describe('log on a database where flyback never ran', () => {
+  it('says that there is no record, and verifies nothing', async () => {
+    const database = await createDatabase(newestServer().url);
+    const project = await createProject({ database });
+    await project.apply(versions.slice(0, 1));
+    const shown = await project.run(['log']);
+    const verified = await project.run(['log', '--verify']);
+    await project.remove();
+    await database.drop();
+    expect([shown.code, shown.stderr]).toEqual([0, expect.stringContaining('no record table public.flyback_record')]);
+    expect([verified.code, verified.stdout]).toEqual([1, expect.stringContaining('NOT VERIFIED')]);
+  });
+});

@@ -100,20 +100,23 @@ function printHost(host: HostAddress): string {
 async function open(pg: Pg, settings: ConnectionSettings, host: HostAddress): Promise<PostgresqlSession> {
   let lastError: unknown;
   for (const ssl of await tlsAttempts(settings.tls, host.host)) {
-    const client = new pg.Client({
-      host: host.host,
-      port: host.port,
-      database: settings.databaseName,
-      ...(settings.user === undefined ? {} : { user: settings.user }),
-      ...(settings.password === undefined ? {} : { password: settings.password.reveal() }),
-      ...(settings.options === undefined ? {} : { options: settings.options }),
-      ssl,
-      application_name: settings.applicationName,
-      connectionTimeoutMillis: settings.connectTimeoutMs,
-      keepAlive: true,
-      types: textOnly,
-      pipeline: true,
-    });
+    const client = withoutDriverDefaults(
+      () =>
+        new pg.Client({
+          host: host.host,
+          port: host.port,
+          database: settings.databaseName,
+          ...(settings.user === undefined ? {} : { user: settings.user }),
+          ...(settings.password === undefined ? {} : { password: settings.password.reveal() }),
+          ...(settings.options === undefined ? {} : { options: settings.options }),
+          ssl,
+          application_name: settings.applicationName,
+          connectionTimeoutMillis: settings.connectTimeoutMs,
+          keepAlive: true,
+          types: textOnly,
+          pipeline: true,
+        }),
+    );
     // Without a listener a connection that breaks while idle would end the process.
     client.on('error', () => undefined);
     try {
@@ -126,6 +129,20 @@ async function open(pg: Pg, settings: ConnectionSettings, host: HostAddress): Pr
     }
   }
   throw sessionError(lastError, `Cannot connect to ${settings.databaseName} on ${printHost(host)}`, 'connecting');
+}
+
+/** Variables that the driver would add to what is configured; Flyway's driver knows none of them. */
+const driverVariables = ['PGOPTIONS', 'PGAPPNAME', 'PGCLIENTENCODING'] as const;
+
+/** The driver reads its variables when a client is made, and offers no switch for that. */
+function withoutDriverDefaults<T>(create: () => T): T {
+  const saved = driverVariables.map((name) => [name, process.env[name]] as const);
+  for (const name of driverVariables) Reflect.deleteProperty(process.env, name);
+  try {
+    return create();
+  } finally {
+    for (const [name, value] of saved) if (value !== undefined) process.env[name] = value;
+  }
 }
 
 class PostgresqlSession implements Session {

@@ -1,5 +1,7 @@
 import { connect, loadProjectConfig, toolbox, withoutSecrets } from '../../compose/open-project.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
+import type { Finding } from '../../errors/finding.js';
+import type { QualifiedName } from '../../history/history.js';
 import { checkChain } from '../../record/check-chain.js';
 import { parseEntry, readRecord } from '../../record/record-store.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
@@ -20,8 +22,9 @@ export async function runLog(
       const history = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
       const table = { schema: config.record.schema ?? history.schema, name: config.record.table };
       if (flags.verify === true) {
-        const rows = await readRecord(session, toolbox.database, table);
-        const findings = checkChain(rows, flags.expect);
+        const found = await readRecord(session, toolbox.database, table);
+        const rows = found ?? [];
+        const findings = found === undefined ? [recordMissing(table)] : checkChain(rows, flags.expect);
         if (context.json)
           outJson({ whole: findings.length === 0, entries: rows.length, head: rows.at(-1)?.hash ?? null, findings });
         else {
@@ -29,12 +32,15 @@ export async function runLog(
           out(
             findings.length === 0
               ? `whole: ${count(rows.length, 'entry').replace('entrys', 'entries')}, newest hash ${rows.at(-1)?.hash ?? 'none'}`
-              : 'BROKEN: the record was tampered with',
+              : found === undefined
+                ? 'NOT VERIFIED: there is no record'
+                : 'BROKEN: the record was tampered with',
           );
         }
         return findings.length === 0 ? exitCodes.done : exitCodes.findings;
       }
-      const rows = await readRecord(session, toolbox.database, table, limit === 0 ? undefined : limit);
+      const found = await readRecord(session, toolbox.database, table, limit === 0 ? undefined : limit);
+      const rows = found ?? [];
       if (context.json) {
         outJson(
           rows.map((row) => ({
@@ -47,7 +53,9 @@ export async function runLog(
         return exitCodes.done;
       }
       if (rows.length === 0) {
-        progress(`The record ${table.schema}.${table.name} is empty.`);
+        progress(
+          found === undefined ? recordMissing(table).message : `The record ${table.schema}.${table.name} is empty.`,
+        );
         return exitCodes.done;
       }
       out(
@@ -89,4 +97,15 @@ function readLimit(text: string): number {
       hint: 'Use --limit 0 for all entries.',
     });
   return Number(text);
+}
+
+/** No table is not the same as an empty one: an auditor must hear of it. */
+function recordMissing(table: QualifiedName): Finding {
+  return {
+    code: 'record-missing',
+    severity: 'error',
+    subject: `${table.schema}.${table.name}`,
+    message: `There is no record table ${table.schema}.${table.name}: flyback has run nothing here yet, or the table was removed.`,
+    hint: 'If rollbacks were run here before, look for the table in a backup; record.schema and record.table name it.',
+  };
 }

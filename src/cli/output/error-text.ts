@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { styleText } from 'node:util';
 import type { FlybackError } from '../../errors/error.js';
 import { type SourceLocation } from '../../errors/error.js';
@@ -18,7 +19,13 @@ function snippet(location: SourceLocation): string {
   const start = Math.max(0, location.column - 1 - 60);
   const shown = location.lineText.slice(start, start + 110);
   const before = location.lineText.slice(start, location.column - 1).replace(/[^\t]/g, ' ');
-  return `  ${location.file}:${number}:${location.column}\n  ${number} | ${shown}\n  ${margin} | ${before}^`;
+  return `  ${shortPath(location.file)}:${number}:${location.column}\n  ${number} | ${shown}\n  ${margin} | ${before}^`;
+}
+
+/** Relative where the file lies below the current folder, as editors and terminals take it. */
+function shortPath(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') || path.isAbsolute(relative) ? file : relative;
 }
 
 const severityStyle: Readonly<Record<Severity, Style>> = { error: 'red', warning: 'yellow', info: 'cyan' };
@@ -35,8 +42,10 @@ export function findingText(finding: Finding, stream: NodeJS.WriteStream): strin
 
 /** An error as a person should see it: what, where, why, what next. Never a stack trace. */
 export function errorText(error: FlybackError, stream: NodeJS.WriteStream): string {
-  const shown = error.findings.slice(0, 20);
-  const more = error.findings.length - shown.length;
+  // A single problem is the message itself.
+  const findings = error.findings.filter((finding) => finding.message !== error.message);
+  const shown = findings.slice(0, 20);
+  const more = findings.length - shown.length;
   return [
     `${paint('red', 'error', stream)} ${error.code}: ${error.message}${error.serverCode === undefined ? '' : ` [${error.serverCode}]`}`,
     ...(error.location === undefined ? [] : [snippet(error.location)]),
