@@ -171,8 +171,6 @@ export interface ObjectFacts {
   readonly bytes: number | null;
   /** Other tables that dropping it locks too: the table of an index, the other side of a foreign key. */
   readonly alsoLocks: readonly string[];
-  /** Everything that DROP … CASCADE of it would remove besides itself and its own parts, as the server describes each. */
-  readonly cascade: readonly string[];
   /** How many objects go with it in all, itself and its own parts included: each needs a lock. */
   readonly dependents: number;
 }
@@ -190,6 +188,11 @@ export interface DatabaseAdapter {
   loadClassifier(): Promise<Classifier>;
   /** One query for all of them, names resolved by the session's search_path. */
   objectFacts(session: Session, refs: readonly ObjectRef[], question: ObjectQuestion): Promise<readonly ObjectFacts[]>;
+  /**
+   * For each list: what DROP … CASCADE of all of it together would remove besides what is named and its own parts, as the
+   * server describes each.
+   */
+  cascadeVictims(session: Session, drops: readonly (readonly ObjectRef[])[]): Promise<readonly (readonly string[])[]>;
   readonly sql: DatabaseSql;
 }
 

@@ -63,7 +63,7 @@ export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
   const drafts = chosen.map(({ row, script }) => draftStep(request, row, script, triggers.mode));
   const facts = await askCatalog(request, drafts);
   const steps = drafts.map((draft) => finishStep(draft, facts));
-  checkLockBudget(request, steps.length, facts.dependents);
+  checkLockBudget(request.session.facts, steps.length, facts.locks);
   const after = historyAfter(request, selection);
   const unsigned: Omit<Plan, 'hash'> = {
     format: 'flyback-plan/1',
@@ -281,37 +281,53 @@ function redactExpectation(expectation: Expectation, redact: (text: string) => s
 
 interface CatalogFacts {
   readonly byRef: ReadonlyMap<string, ObjectFacts>;
-  /** Locks that all drops need together; undefined when not asked. */
-  readonly dependents: number | undefined;
+  /** What CASCADE sweeps, by statement. */
+  readonly swept: ReadonlyMap<DraftStatement, readonly string[]>;
+  /** Locks that all steps need together; undefined when they do not add up. */
+  readonly locks: number | undefined;
 }
 
 function refKey(ref: ObjectRef): string {
-  return JSON.stringify([ref.kind, ref.schema ?? null, ref.name, ref.member ?? null]);
+  return JSON.stringify([ref.kind, ref.schema ?? null, ref.name, ref.member ?? null, ref.signature ?? null]);
 }
 
-/** Asks only what is needed: dependents of what CASCADE drops (or of every drop when locks add up), sizes when shown. */
+/** Asks only what is needed: what CASCADE sweeps, how many locks when they add up, sizes when they are shown. */
 async function askCatalog(request: PlanRequest, drafts: readonly DraftStep[]): Promise<CatalogFacts> {
+  const { session, toolbox } = request;
   const statements = drafts.flatMap((draft) => draft.statements);
+  const cascading = statements.filter(({ impact }) => impact.cascade && impact.drops.length > 0);
   const locksAddUp = request.locksAddUp === 'yes';
-  const dropped = statements.flatMap(({ impact }) => (impact.cascade || locksAddUp ? impact.drops : []));
-  const sized = request.estimates === 'ask' ? statements.flatMap(({ impact }) => sizedRefs(impact)) : [];
-  if (dropped.length === 0 && sized.length === 0) return { byRef: new Map(), dependents: undefined };
-  await useScriptPath(request);
-  const byRef = new Map<string, ObjectFacts>();
-  const ask = async (refs: readonly ObjectRef[], question: { sizes: boolean; dependents: boolean }): Promise<void> => {
-    const distinct = [...new Map(refs.map((ref) => [refKey(ref), ref])).values()].filter(
-      (ref) => !byRef.has(refKey(ref)),
-    );
-    for (const fact of await request.toolbox.database.objectFacts(request.session, distinct, question))
-      byRef.set(refKey(fact.ref), fact);
+  const dropped = distinct(locksAddUp ? statements.flatMap(({ impact }) => impact.drops) : []);
+  const sized = request.estimates === 'ask' ? distinct(statements.flatMap(({ impact }) => sizedRefs(impact))) : [];
+  const locked = distinct(statements.flatMap(({ impact }) => impact.locks.map((lock) => lock.on)));
+  if (cascading.length + dropped.length + sized.length > 0) await useScriptPath(request);
+  const victims = await toolbox.database.cascadeVictims(
+    session,
+    cascading.map(({ impact }) => impact.drops),
+  );
+  const inDrops = new Set(dropped.map(refKey));
+  const facts = [
+    ...(await toolbox.database.objectFacts(session, dropped, {
+      sizes: request.estimates === 'ask',
+      dependents: true,
+    })),
+    ...(await toolbox.database.objectFacts(
+      session,
+      sized.filter((ref) => !inDrops.has(refKey(ref))),
+      { sizes: true, dependents: false },
+    )),
+  ];
+  return {
+    byRef: new Map(facts.map((fact) => [refKey(fact.ref), fact])),
+    swept: new Map(cascading.map((statement, index) => [statement, victims[index] ?? []])),
+    locks: locksAddUp
+      ? facts.reduce((sum, fact) => sum + fact.dependents, 0) + locked.filter((ref) => !inDrops.has(refKey(ref))).length
+      : undefined,
   };
-  await ask(dropped, { sizes: request.estimates === 'ask', dependents: true });
-  await ask(sized, { sizes: true, dependents: false });
-  const distinctDropped = new Set(dropped.map(refKey));
-  const dependents = locksAddUp
-    ? [...distinctDropped].reduce((sum, key) => sum + (byRef.get(key)?.dependents ?? 0), 0)
-    : undefined;
-  return { byRef, dependents };
+}
+
+function distinct(refs: readonly ObjectRef[]): readonly ObjectRef[] {
+  return [...new Map(refs.map((ref) => [refKey(ref), ref])).values()];
 }
 
 /** Unqualified names must mean the same in the plan as in the run. */
@@ -323,16 +339,13 @@ async function useScriptPath(request: PlanRequest): Promise<void> {
 }
 
 function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
-  const statements = draft.statements.map(({ planned, impact }): PlannedStatement => {
+  const statements = draft.statements.map((statement): PlannedStatement => {
+    const { planned, impact } = statement;
     const known = (refs: readonly ObjectRef[]): readonly ObjectFacts[] =>
       refs.flatMap((ref) => facts.byRef.get(refKey(ref)) ?? []);
-    const named = new Set(impact.drops.map((ref) => describeRef(ref)));
-    const cascade = impact.cascade
-      ? [...new Set(known(impact.drops).flatMap((fact) => fact.cascade))].filter((victim) => !named.has(victim))
-      : [];
     return {
       ...planned,
-      cascade,
+      cascade: facts.swept.get(statement) ?? [],
       estimate: estimateOf(known(sizedRefs(impact)), known(impact.drops)),
     };
   });

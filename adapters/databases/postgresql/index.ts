@@ -1,7 +1,7 @@
 import type { Classifier, DatabaseAdapter } from '../../../src/adapter/database.js';
 import type { ConnectionSettings } from '../../../src/config/config.js';
 import { postgresqlDialect } from './dialect.js';
-import { readObjectFacts } from './object-facts.js';
+import { readCascadeVictims, readObjectFacts } from './object-facts.js';
 import { postgresqlSql } from './run-sql.js';
 import { connectPostgresql } from './session.js';
 
@@ -12,5 +12,6 @@ export const postgresql: DatabaseAdapter = {
   connect: (settings: ConnectionSettings) => connectPostgresql(settings),
   loadClassifier: async (): Promise<Classifier> => (await import('./classifier.js')).loadClassifier(),
   objectFacts: readObjectFacts,
+  cascadeVictims: readCascadeVictims,
   sql: postgresqlSql,
 };

@@ -18,10 +18,6 @@ const typeKinds = new Set(['type', 'domain']);
 /**
  * Asks the catalog about all objects in one query, by the session's search_path. Kinds that have no rows and no
  * dependents worth telling (comments, settings …) answer exists = null.
- *
- * The dependents follow the rules of DROP … CASCADE (PostgreSQL manual, "pg_depend"): everything that refers to the
- * object goes, and a part that cannot go alone (deptype i) takes its whole with it, as a rule takes its view. Objects
- * that go with their owner without CASCADE (deptype a or i) are not counted as victims, except partitions.
  */
 export async function readObjectFacts(
   session: Session,
@@ -36,7 +32,7 @@ export async function readObjectFacts(
   return refs.map((ref, index) => {
     const row = byIndex.get(index);
     if (row === undefined || !isResolvable(ref)) {
-      return { ref, exists: null, rows: null, bytes: null, alsoLocks: [], cascade: [], dependents: 0 };
+      return { ref, exists: null, rows: null, bytes: null, alsoLocks: [], dependents: 0 };
     }
     return {
       ref,
@@ -44,8 +40,7 @@ export async function readObjectFacts(
       rows: toNumber(row[2]),
       bytes: toNumber(row[3]),
       alsoLocks: row[6] === null || row[6] === undefined ? [] : (JSON.parse(row[6]) as string[]),
-      cascade: row[4] === null || row[4] === undefined ? [] : (JSON.parse(row[4]) as string[]),
-      dependents: toNumber(row[5]) ?? 0,
+      dependents: toNumber(row[4]) ?? 0,
     };
   });
 }
@@ -59,7 +54,7 @@ function isResolvable(ref: ObjectRef): boolean {
     relationKinds.has(ref.kind) ||
     routineKinds.has(ref.kind) ||
     typeKinds.has(ref.kind) ||
-    ['schema', 'column', 'constraint', 'extension'].includes(ref.kind)
+    ['schema', 'column', 'constraint', 'extension', 'collation'].includes(ref.kind)
   );
 }
 
@@ -83,6 +78,10 @@ function rootExpression(ref: ObjectRef): string {
   if (ref.kind === 'extension') {
     return `'pg_extension'::regclass::oid, (SELECT oid FROM pg_catalog.pg_extension WHERE extname = ${quoteLiteral(ref.name)}), 0`;
   }
+  if (ref.kind === 'collation') return `'pg_collation'::regclass::oid, to_regcollation(${name})::oid, 0`;
+  if (routineKinds.has(ref.kind) && ref.signature !== undefined) {
+    return `'pg_proc'::regclass::oid, to_regprocedure(${quoteLiteral(`${qualified}(${ref.signature})`)})::oid, 0`;
+  }
   if (routineKinds.has(ref.kind)) {
     const schema =
       ref.schema === undefined
@@ -98,14 +97,6 @@ function factsSql(roots: string, question: ObjectQuestion): string {
   (SELECT coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE c.reltuples >= 0), NULL)::bigint::text FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE m.i = r.i AND c.relkind IN ('r','m')) END,
  CASE WHEN r.classid = 'pg_class'::regclass THEN
   (SELECT sum(pg_catalog.pg_total_relation_size(m.oid))::text FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE m.i = r.i AND c.relkind IN ('r','m','i','S','t')) END`;
-  const victims = `(SELECT json_agg(v.description ORDER BY v.description)::text FROM victims v WHERE v.i = r.i),
- (SELECT count(*) FROM closure c WHERE c.i = r.i)`;
-  // DROP TABLE and DROP CONSTRAINT take away triggers on the other table of a foreign key, and so lock it.
-  const alsoLocks = `(SELECT json_agg(DISTINCT o.oid::regclass::text)::text FROM (
-  SELECT x.indrelid AS oid FROM pg_catalog.pg_index x WHERE r.classid = 'pg_class'::regclass AND x.indexrelid = r.objid
-  UNION ALL SELECT k.confrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conrelid = r.objid AND r.classid = 'pg_class'::regclass AND r.objsubid = 0
-  UNION ALL SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.confrelid = r.objid AND r.classid = 'pg_class'::regclass AND r.objsubid = 0
-  UNION ALL SELECT k.confrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.oid = r.objid AND r.classid = 'pg_constraint'::regclass) o WHERE o.oid <> r.objid)`;
   return `WITH RECURSIVE roots(i, classid, objid, objsubid) AS (VALUES ${roots})
 ${
   question.sizes
@@ -113,25 +104,52 @@ ${
  SELECT i, objid FROM roots WHERE classid = 'pg_class'::regclass AND objid IS NOT NULL
  UNION SELECT m.i, h.inhrelid FROM members m JOIN pg_catalog.pg_inherits h ON h.inhparent = m.oid)`
     : ''
-}${
-    question.dependents
-      ? `, closure(i, classid, objid, objsubid) AS (
+}${question.dependents ? closure : ''}
+SELECT r.i, r.objid IS NOT NULL AND r.objsubid IS NOT NULL, ${question.sizes ? sizes : 'NULL, NULL'}, ${question.dependents ? '(SELECT count(*) FROM closure c WHERE c.i = r.i)' : 'NULL'},
+ (SELECT x.indrelid::regclass::text FROM pg_catalog.pg_index x WHERE r.classid = 'pg_class'::regclass AND x.indexrelid = r.objid) FROM roots r ORDER BY r.i`;
+}
+
+/**
+ * Everything that goes when the roots of number i go, by the rules of DROP … CASCADE (PostgreSQL manual, "pg_depend"):
+ * what refers to an object goes with it, and a part that cannot go alone (deptype i) takes its whole with it, as a rule
+ * takes its view. A column takes the inherited columns of that name with it.
+ */
+const closure = `, starts(i, classid, objid, objsubid) AS (
  SELECT i, classid, objid, objsubid FROM roots WHERE objid IS NOT NULL AND objsubid IS NOT NULL
+ UNION
+ SELECT s.i, s.classid, h.inhrelid, a.attnum::int FROM starts s JOIN pg_catalog.pg_inherits h ON h.inhparent = s.objid
+  JOIN pg_catalog.pg_attribute o ON o.attrelid = s.objid AND o.attnum = s.objsubid
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = h.inhrelid AND a.attname = o.attname AND NOT a.attislocal AND a.attinhcount = 1
+  WHERE s.classid = 'pg_class'::regclass AND s.objsubid > 0)
+, closure(i, classid, objid, objsubid) AS (
+ SELECT i, classid, objid, objsubid FROM starts
  UNION
  SELECT c.i, n.classid, n.objid, n.objsubid FROM closure c CROSS JOIN LATERAL (
   SELECT d.classid, d.objid, d.objsubid FROM pg_catalog.pg_depend d
-   WHERE d.refclassid = c.classid AND d.refobjid = c.objid AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid) AND d.deptype IN ('n','a','i','P','S')
+   WHERE d.refclassid = c.classid AND d.refobjid = c.objid AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid) AND d.deptype IN ('n','a','i','P','S','e')
   UNION ALL
-  SELECT d.refclassid, d.refobjid, 0 FROM pg_catalog.pg_depend d
-   WHERE d.classid = c.classid AND d.objid = c.objid AND d.deptype = 'i' AND c.objsubid = 0 AND c.classid = 'pg_rewrite'::regclass) n)
-, victims(i, description) AS (
- SELECT DISTINCT c.i, pg_catalog.pg_describe_object(c.classid, c.objid, c.objsubid) FROM closure c JOIN roots r ON r.i = c.i
- WHERE c.classid <> 'pg_rewrite'::regclass AND NOT (c.classid = r.classid AND c.objid = r.objid AND (c.objsubid = r.objsubid OR r.objsubid = 0))
- AND ((c.classid = 'pg_class'::regclass AND c.objsubid = 0 AND EXISTS (SELECT FROM pg_catalog.pg_class k WHERE k.oid = c.objid AND k.relispartition AND k.relkind IN ('r','p','f')))
-  OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN closure o ON o.i = c.i AND o.classid = d.refclassid AND o.objid = d.refobjid AND (o.objsubid = 0 OR o.objsubid = d.refobjsubid)
-   WHERE d.classid = c.classid AND d.objid = c.objid AND d.objsubid = c.objsubid AND d.deptype IN ('a','i','P','S'))))`
-      : ''
-  }
-SELECT r.i, r.objid IS NOT NULL AND r.objsubid IS NOT NULL, ${question.sizes ? sizes : 'NULL, NULL'}, ${question.dependents ? victims : 'NULL, NULL'},
- ${alsoLocks} FROM roots r ORDER BY r.i`;
+  SELECT d.refclassid, d.refobjid, d.refobjsubid FROM pg_catalog.pg_depend d
+   WHERE d.classid = c.classid AND d.objid = c.objid AND d.objsubid = c.objsubid AND d.deptype = 'i') n)`;
+
+/**
+ * What DROP … CASCADE of each list, taken together, would remove besides what it names, in the words of the server's own
+ * NOTICE; by the session's search_path. Parts that go with their owner without CASCADE (indexes, partitions, defaults)
+ * are not told, as the server does not tell them.
+ */
+export async function readCascadeVictims(
+  session: Session,
+  drops: readonly (readonly ObjectRef[])[],
+): Promise<readonly (readonly string[])[]> {
+  const roots = drops.flatMap((refs, index) => refs.map((ref) => `(${index}, ${rootExpression(ref)})`));
+  if (roots.length === 0) return drops.map(() => []);
+  const [result] =
+    await session.query(`WITH RECURSIVE roots(i, classid, objid, objsubid) AS (VALUES ${roots.join(',\n')})
+${closure}
+SELECT DISTINCT c.i, pg_catalog.pg_describe_object(c.classid, c.objid, c.objsubid) FROM closure c
+WHERE NOT EXISTS (SELECT FROM starts s WHERE s.i = c.i AND s.classid = c.classid AND s.objid = c.objid AND s.objsubid IN (0, c.objsubid))
+ AND NOT (c.objsubid > 0 AND EXISTS (SELECT FROM closure o WHERE o.i = c.i AND o.classid = c.classid AND o.objid = c.objid AND o.objsubid = 0))
+ AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN closure o ON o.i = c.i AND o.classid = d.refclassid AND o.objid = d.refobjid AND (o.objsubid = 0 OR o.objsubid = d.refobjsubid)
+  WHERE d.classid = c.classid AND d.objid = c.objid AND d.objsubid = c.objsubid AND d.deptype IN ('a','i','P','S','e')) ORDER BY 1, 2`);
+  const rows = result?.rows ?? [];
+  return drops.map((_refs, index) => rows.flatMap(([i, victim]) => (i === String(index) ? [victim ?? ''] : [])));
 }
