@@ -1,0 +1,283 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
+import {
+  createProject,
+  finished,
+  recordEntries,
+  snapshot,
+  storedVersions,
+  type TestProject,
+} from '../harness/project.js';
+
+/* What happens to the process, or to its connection, in the middle of a run. */
+
+const versions = ['1', '2', '3'].map((version) => ({
+  version,
+  up: `CREATE TABLE t${version} (id int)`,
+  down: `DROP TABLE t${version};\n-- flyback: verify gone\nSELECT to_regclass('t${version}') IS NULL;\n-- expect: true\n`,
+}));
+const sleeping = {
+  ...versions[1],
+  version: '2',
+  up: versions[1]?.up ?? '',
+  down: 'DROP TABLE t2; SELECT pg_sleep(60);',
+};
+
+forEachMajor((server) => {
+  let database: TestDatabase;
+  let project: TestProject;
+  beforeAll(async () => {
+    database = await createDatabase(server.url);
+    project = await createProject({ database });
+  });
+  afterAll(async () => {
+    await project.remove();
+    await database.drop();
+  });
+  beforeEach(async () => {
+    await runOn(database.url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+    await project.apply(versions);
+  });
+
+  describe('a signal', () => {
+    test('SIGINT cancels within a second, rolls back, and is recorded', async () => {
+      await project.write(sleeping);
+      const child = project.start(['rollback', '--to', '1', '--yes', '--single-transaction']);
+      const before = await snapshot(database);
+      const ended = finished(child);
+      await untilSleeping(database);
+      const asked = performance.now();
+      child.kill('SIGINT');
+      const { code, stderr, stdout } = await ended;
+      expect(performance.now() - asked).toBeLessThan(1000);
+      expect(code).toBe(3);
+      expect(stderr).toContain('cancelled');
+      expect(stdout).toContain('no version was rolled back');
+      expect(await snapshot(database)).toBe(before);
+      expect((await recordEntries(database)).map((entry) => entry['outcome'])).toEqual(['cancelled']);
+    });
+
+    test('SIGINT while waiting for a lock ends the waiting', async () => {
+      const holder = new pg.Client({ connectionString: database.url });
+      await holder.connect();
+      await holder.query('BEGIN; SELECT pg_advisory_xact_lock(77433833903597)');
+      const child = project.start(['rollback', '--yes']);
+      const ended = finished(child);
+      await new Promise<void>((resolve) => child.stderr?.once('data', () => resolve()));
+      const asked = performance.now();
+      child.kill('SIGINT');
+      const { code } = await ended;
+      await holder.end();
+      expect(performance.now() - asked).toBeLessThan(2000);
+      expect(code).toBe(3);
+    });
+
+    test('SIGKILL at any moment leaves the database before or after a version, never between', async () => {
+      const states = new Set<string>();
+      for (const moment of [1, 2, 3, 4, 5, 6, 7]) {
+        await runOn(database.url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+        await project.apply(versions.map((files) => ({ ...files, down: `${files.down}SELECT pg_sleep(0.05);\n` })));
+        const child = project.start(['rollback', '--all', '--yes']);
+        let said = 0;
+        child.stderr?.on('data', () => {
+          said += 1;
+          if (said === moment) child.kill('SIGKILL');
+        });
+        await finished(child);
+        await untilAlone(database);
+        const [tables] = await runOn(
+          database.url,
+          `SELECT string_agg(right(relname, 1), ',' ORDER BY relname) AS list FROM pg_class WHERE relkind = 'r' AND relname ~ '^t[0-9]$'`,
+        );
+        const applied = (await storedVersions(database)).join(',');
+        expect(tables?.['list'] ?? '').toBe(applied);
+        const committed = (await recordEntries(database)).filter((entry) => entry['outcome'] === 'committed');
+        expect(committed).toHaveLength(3 - applied.split(',').filter(Boolean).length);
+        states.add(applied);
+      }
+      expect([...states]).toContain('1,2,3');
+      expect(states.size).toBeGreaterThan(1);
+    });
+  });
+
+  describe('a connection that is cut while COMMIT is under way', () => {
+    test.each([
+      ['before the server gets it', 'request', 3],
+      ['before we get the answer', 'answer', 0],
+    ] as const)('%s: the server is asked, and the truth is told', async (_name, cut, exitCode) => {
+      const proxy = await startProxy(server.url, cut);
+      const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
+      const through = `jdbc:postgresql://127.0.0.1:${String(proxy.port)}${url.pathname}`;
+      try {
+        const { code, stdout, stderr } = await project.run(['rollback', '--yes', '--json', '--url', through]);
+        expect(proxy.cuts(), stderr).toBe(1);
+        expect(code, stderr).toBe(exitCode);
+        const result = JSON.parse(stdout) as { outcome: string; warnings: readonly string[] };
+        if (cut === 'answer') {
+          expect(result.outcome).toBe('committed');
+          expect(result.warnings.join()).toContain('the server confirms that it was committed');
+          expect(await storedVersions(database)).toEqual(['1', '2']);
+        } else {
+          expect(result.outcome).toBe('failed');
+          expect(stderr).toContain('connection-lost');
+          expect(await storedVersions(database)).toEqual(['1', '2', '3']);
+        }
+        expect((await recordEntries(database)).map((entry) => entry['outcome'])).toEqual([
+          cut === 'answer' ? 'committed' : 'failed',
+        ]);
+      } finally {
+        await proxy.stop();
+      }
+    });
+
+    test('and the server stays away: the outcome is called unknown, exit code 4', async () => {
+      const proxy = await startProxy(server.url, 'answer', 'for-good');
+      const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
+      const through = `jdbc:postgresql://127.0.0.1:${String(proxy.port)}${url.pathname}?connectTimeout=2`;
+      try {
+        const { code, stderr } = await project.run(['rollback', '--yes', '--url', through]);
+        expect(code, stderr).toBe(4);
+        expect(stderr).toContain('commit-unknown');
+      } finally {
+        await proxy.stop();
+      }
+    });
+  });
+});
+
+describe('secrets', () => {
+  test('appear in no output, plan or record, whatever goes wrong', async () => {
+    const secret = 'Tr0ub4dor&3';
+    const placeholder = 'hunter-2-hunter';
+    const database = await createDatabase(newestServer().url);
+    const project = await createProject({
+      database,
+      connection: { url: database.jdbcUrl, user: database.user, password: secret },
+      flyway: `[flyway.placeholders]\napiToken = "${placeholder}"\nplain = "visible"\n`,
+    });
+    try {
+      const downs = [
+        `UPDATE t SET token = '\${apiToken}';\n-- flyback: verify token\nSELECT token FROM t;\n-- expect: ${'${apiToken}'}\n`,
+        `UPDATE t SET token = '\${apiToken}';\n-- flyback: verify other\nSELECT token FROM t;\n-- expect: another\n`,
+        `INSERT INTO t SELECT '\${apiToken}'::int;`,
+        `SELECT '\${apiToken}' FROM \${apiToken};`,
+        `DO $$ BEGIN RAISE NOTICE 'the token is \${apiToken}'; RAISE EXCEPTION 'bad token \${apiToken}, ${secret}'; END $$;`,
+        `INSERT INTO keyed VALUES ('\${apiToken}'), ('\${apiToken}');`,
+        `INSERT INTO referring VALUES ('\${apiToken}');`,
+        `-- flyback: approval \${apiToken}\n\\echo \${apiToken}\nUPDATE t SET token = '\${apiToken}' WHERE \${unknown};`,
+      ];
+      const up = `CREATE TABLE t (token text); INSERT INTO t VALUES ('x'); CREATE TABLE keyed (k text PRIMARY KEY); CREATE TABLE referring (k text REFERENCES keyed)`;
+      const written: string[] = [];
+      for (const down of downs) {
+        await runOn(database.url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+        await project.apply([{ version: '1', up, down }]);
+        for (const line of [
+          ['status', '--json'],
+          ['audit'],
+          ['plan'],
+          ['plan', '--json'],
+          ['rollback', '--dry-run', '--json'],
+          ['verify', '1'],
+          ['rollback', '--yes', '--reason', `see ${secret}`],
+          ['log', '--json'],
+        ]) {
+          const { stdout, stderr } = await project.run(line);
+          written.push(`${line[0] ?? ''}\n${stdout}\n${stderr}`);
+        }
+        written.push(JSON.stringify(await recordEntries(database)));
+      }
+      const leaks = written.filter((text) => text.includes(secret) || text.includes(placeholder));
+      expect(leaks).toEqual([]);
+      expect(written.join()).toContain('***');
+    } finally {
+      await project.remove();
+      await database.drop();
+    }
+  });
+});
+
+interface Proxy {
+  readonly port: number;
+  readonly cuts: () => number;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Stands between flyback and the server, and cuts once: when the first COMMIT passes (not handing it on), or when the
+ * server answers it (not handing that on). Afterwards it lets everything through, or, for good, nothing.
+ */
+async function startProxy(serverUrl: string, cut: 'request' | 'answer', then?: 'for-good'): Promise<Proxy> {
+  const { hostname, port } = new URL(serverUrl);
+  let cuts = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    if (cuts > 0 && then === 'for-good') {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(Number(port), hostname);
+    let doomed = false;
+    const close = (): void => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', close).on('close', close);
+    }
+    client.on('data', (data) => {
+      if (cuts === 0 && data.includes('COMMIT\0')) {
+        cuts += 1;
+        if (cut === 'request') {
+          close();
+          return;
+        }
+        doomed = true;
+      }
+      upstream.write(data);
+    });
+    upstream.on('data', (data) => {
+      if (!doomed) client.write(data);
+      else if (data.includes('COMMIT\0')) close();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    cuts: () => cuts,
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function untilSleeping(database: TestDatabase): Promise<void> {
+  await until(
+    database,
+    `EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid())`,
+  );
+}
+
+/** The server has noticed that its client is gone. */
+async function untilAlone(database: TestDatabase): Promise<void> {
+  await until(
+    database,
+    `NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid())`,
+  );
+}
+
+async function until(database: TestDatabase, condition: string): Promise<void> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    for (;;) {
+      const { rows } = await client.query<{ ok: boolean }>(`SELECT ${condition} AS ok`);
+      if (rows[0]?.ok === true) return;
+    }
+  } finally {
+    await client.end();
+  }
+}
