@@ -250,9 +250,11 @@ export interface DatabaseSql {
   noteWrites(history: QualifiedName, record: QualifiedName | undefined): string;
   /**
    * Raises tablesWritten when more was written to them since than these rows of flyback's own: by a function or by
-   * dynamic SQL, where reading the script cannot see it. Also when the record no longer guards itself.
+   * dynamic SQL, where reading the script cannot see it.
    */
   guardWrites(history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites): string;
+  /** Raises tablesWritten when the record no longer guards itself against changes. */
+  guardRecord(record: QualifiedName): string;
   /** Raises historyChanged unless the table has this many rows and this highest rank (0 when empty). */
   guardHistory(history: QualifiedName, rowCount: number, maxRank: number): string;
   /** Switches triggers off for the script that follows, in replica mode. */

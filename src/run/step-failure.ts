@@ -69,9 +69,9 @@ export function guardError(failure: ServerFailure, table: QualifiedName): Flybac
   if (marked(guardMarks.transactionEnded)) {
     return new FlybackError(
       'transaction-ended',
-      'The script ended the transaction it ran in; what it did before that point may have been committed.',
+      'The script ended the transaction it ran in, or reset all settings (RESET ALL), which looks the same from here.',
       {
-        hint: 'Look at flyback status and at the objects of the script; take COMMIT and ROLLBACK out of it.',
+        hint: 'Take COMMIT, ROLLBACK and RESET ALL out of it; look at flyback status and at the objects of the script.',
         serverCode: failure.serverCode,
       },
     );

@@ -46,6 +46,9 @@ export interface OwnTables {
   readonly writes: OwnWrites;
 }
 
+/** Words of statements that may run dynamic SQL: what stands in the open was read when the script was. */
+const acting = /\b(?:do|call|select|values|execute)\b/i;
+
 /**
  * Everything between the opening and the commit, in order: triggers off, the script, triggers on, deferred constraints,
  * which foreign keys to check, the history row, the verification queries.
@@ -71,7 +74,13 @@ export function stepMessages(
     { kind: 'constraints', sql: sql.touchedConstraints() },
     {
       kind: 'remove',
-      sql: `${toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry)};${sql.guardWrites(plan.history.table, own.record, own.writes)}`,
+      sql: [
+        toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry),
+        sql.guardWrites(plan.history.table, own.record, own.writes),
+        ...(own.record !== undefined && script.statements.some((statement) => acting.test(statement.text))
+          ? [sql.guardRecord(own.record)]
+          : []),
+      ].join(';'),
     },
     ...script.verifications.map(
       (verification, index) => ({ kind: 'verification', sql: verification.query.text, verification: index }) as const,

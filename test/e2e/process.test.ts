@@ -159,7 +159,7 @@ describe('secrets', () => {
     });
     try {
       const downs = [
-        `UPDATE t SET token = '\${apiToken}';\n-- flyback: verify token\nSELECT token FROM t;\n-- expect: ${'${apiToken}'}\n`,
+        `UPDATE t SET token = '\${apiToken}';\n-- flyback: verify token\nSELECT token FROM t;\n-- expect: \${apiToken}\n`,
         `UPDATE t SET token = '\${apiToken}';\n-- flyback: verify other\nSELECT token FROM t;\n-- expect: another\n`,
         `INSERT INTO t SELECT '\${apiToken}'::int;`,
         `SELECT '\${apiToken}' FROM \${apiToken};`,

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withProject } from '../../src/compose/open-project.js';
 import { planRollback } from '../../src/plan/plan-rollback.js';
-import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../harness/postgres.js';
+import { createDatabase, forEachMajor, type TestDatabase } from '../harness/postgres.js';
 import { createProject, type TestProject } from '../harness/project.js';
 
 /* What the plan says CASCADE would sweep, against the NOTICE of the server that does it (and takes it back). */

@@ -268,6 +268,14 @@ ${setting};`,
       expect(rows).toEqual([{ what: 'postgres|postgres|"public", "$user", public|replica|0|300ms|' }]);
     });
 
+    test('RESET ALL would also switch our guards off, and is refused', async () => {
+      const before = await start(chain(1).map((files) => ({ ...files, down: 'RESET ALL; DROP TABLE t1;' })));
+      const { failure } = await takeBack(project);
+      expect(failure).toMatchObject({ code: 'transaction-ended', exitCode: 3 });
+      expect(failure?.message).toContain('RESET ALL');
+      expect(await snapshot(database)).toBe(before);
+    });
+
     test('a client encoding that the script changes is refused: its text was misread', async () => {
       const before = await start([
         {

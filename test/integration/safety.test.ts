@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
+import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../harness/postgres.js';
 import {
   createProject,
-  recordEntries,
   snapshot,
   storedVersions,
   takeBack,

@@ -141,11 +141,15 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
   noteWrites: (history: QualifiedName, record: QualifiedName | undefined) =>
     `SELECT pg_catalog.set_config('flyback.writes', ${writesText(history, record, { removed: 0, appended: 0 })}, true)`,
 
-  guardWrites: (history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites) => {
-    const untouched = `pg_catalog.current_setting('track_counts') = 'off' OR pg_catalog.current_setting('flyback.writes', true) = ${writesText(history, record, own)}`;
-    const guarded = record === undefined ? '' : `, ${require(recordSql.isGuarded(record), guardMarks.tablesWritten)}`;
-    return `SELECT ${require(untouched, guardMarks.tablesWritten)}${guarded}`;
-  },
+  // A partitioned history (nobody has one) counts in its partitions; its rows are guarded by number and by the next step.
+  guardWrites: (history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites) =>
+    `SELECT ${require([
+      `pg_catalog.current_setting('flyback.writes', true) = ${writesText(history, record, own)}`,
+      `pg_catalog.current_setting('track_counts') = 'off'`,
+      `pg_catalog.pg_partition_root(${quoteLiteral(qualified(history))}::regclass) IS NOT NULL`,
+    ].join(' OR '), guardMarks.tablesWritten)}`,
+
+  guardRecord: (record: QualifiedName) => `SELECT ${require(recordSql.isGuarded(record), guardMarks.tablesWritten)}`,
 
   enterReplicaMode: () => `SET LOCAL session_replication_role = replica`,
 
