@@ -251,6 +251,39 @@ ALTER TABLE t ENABLE ALWAYS TRIGGER always, ENABLE REPLICA TRIGGER replica, DISA
       expect(row).toEqual({ states: 'alwaysA offD plainO replicaR', seen });
     });
 
+    test('triggers of partitions, each in its own state, are switched off and come back', async () => {
+      const partitioned = `CREATE TABLE t (id int) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10);
+CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20); CREATE TABLE seen (what text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (TG_NAME); RETURN NULL; END $$;
+CREATE TRIGGER everywhere AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER own AFTER INSERT ON t2 FOR EACH ROW EXECUTE FUNCTION note();
+ALTER TABLE t1 DISABLE TRIGGER everywhere; ALTER TABLE t2 ENABLE ALWAYS TRIGGER own`;
+      const { failure } = await attempt(use(), partitioned, 'INSERT INTO t VALUES (1), (11);', { triggers: 'disable' });
+      expect(failure).toBeUndefined();
+      const rows = await runOn(
+        use().database.url,
+        `SELECT tgrelid::regclass || '.' || tgname || ' ' || tgenabled::text AS state, (SELECT string_agg(what, ' ') FROM seen) AS fired FROM pg_trigger WHERE tgname IN ('everywhere', 'own') ORDER BY 1`,
+      );
+      expect(rows).toEqual(
+        ['t.everywhere O', 't1.everywhere D', 't2.everywhere O', 't2.own A'].map((state) => ({ state, fired: null })),
+      );
+    });
+
+    test.each(['per-version', 'single'] as const)('several versions in disable mode (%s)', async (transaction) => {
+      const { database, project } = use();
+      await runOn(database.url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+      await project.apply([
+        { version: '1', up, down: 'INSERT INTO t VALUES (1);' },
+        { version: '2', up: 'SELECT 2', down: 'INSERT INTO t VALUES (2);' },
+        { version: '3', up: 'SELECT 3', down: 'INSERT INTO t VALUES (3);' },
+      ]);
+      const outcome = await takeBack(project, { target: { kind: 'all' }, triggers: 'disable', transaction });
+      expect(outcome.failure).toBeUndefined();
+      expect(outcome.result?.steps.map((step) => step.outcome)).toEqual(['committed', 'committed', 'committed']);
+      const [row] = await runOn(database.url, states);
+      expect(row).toEqual({ states: 'alwaysA offD plainO replicaR', seen: '' });
+    });
+
     test('a script that drops the table whose triggers were disabled goes through', async () => {
       const { failure } = await attempt(use(), up, 'DELETE FROM t; DROP TABLE t;', { triggers: 'disable' });
       expect(failure).toBeUndefined();

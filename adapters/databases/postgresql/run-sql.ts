@@ -166,17 +166,22 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
   touchedConstraints,
   constraintChecks,
 
+  // PostgreSQL 14 calls the copies of a trigger in partitions internal; only a super-user may switch them there.
   tableTriggers: (tables: readonly ObjectRef[]) => `WITH RECURSIVE tables(oid) AS (
  SELECT DISTINCT named.oid FROM (VALUES ${tables.map((table) => `(${regclassOf(table)})`).join(', ')}) named(oid) WHERE named.oid IS NOT NULL
  UNION SELECT i.inhrelid FROM tables t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
 SELECT t.oid::text, t.tgenabled::text, pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname)
-FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') ORDER BY t.oid`,
+FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE (NOT t.tgisinternal OR t.tgparentid <> 0 AND t.tgconstraint = 0) AND t.tgenabled IN ('O', 'A') ORDER BY t.oid`,
 
   restoreTriggers: (triggers: readonly { readonly id: string; readonly state: string }[]) =>
     `DO $restore$ DECLARE found record; BEGIN
  FOR found IN SELECT pg_catalog.format('ALTER TABLE ONLY %s ENABLE %sTRIGGER %I', t.tgrelid::regclass, CASE was.state WHEN 'A' THEN 'ALWAYS ' ELSE '' END, t.tgname) AS sql
   FROM pg_catalog.pg_trigger t JOIN (VALUES ${triggers.map(({ id, state }) => `(${id}::oid, '${state}')`).join(', ')}) was(oid, state) ON was.oid = t.oid
  LOOP EXECUTE found.sql; END LOOP; END $restore$`,
+
+  prepare: (name: string, query: string) => `PREPARE ${quoteIdentifier(name)} AS ${query}`,
+  execute: (name: string) => `EXECUTE ${quoteIdentifier(name)}`,
+  unprepare: (name: string) => `DEALLOCATE ${quoteIdentifier(name)}`,
 
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
