@@ -132,6 +132,31 @@ forEachMajor((server) => {
       }
     });
 
+    test.each(['request', 'answer'] as const)(
+      'between two versions (%s): what was committed is told, the rest is not run',
+      async (cut) => {
+        const proxy = await startProxy(server.url, cut);
+        const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
+        const through = `jdbc:postgresql://127.0.0.1:${String(proxy.port)}${url.pathname}`;
+        try {
+          const { code, stdout } = await project.run(['rollback', '--all', '--yes', '--json', '--url', through]);
+          expect(proxy.cuts()).toBe(1);
+          expect(code).toBe(3);
+          const result = JSON.parse(stdout) as { steps: readonly { outcome: string }[] };
+          expect(result.steps.map((step) => step.outcome)).toEqual([
+            cut === 'answer' ? 'committed' : 'failed',
+            'not-run',
+            'not-run',
+          ]);
+          expect(await storedVersions(database)).toEqual(cut === 'answer' ? ['1', '2'] : ['1', '2', '3']);
+          expect(await project.run(['log', '--verify'])).toMatchObject({ code: 0 });
+          expect(await project.run(['rollback', '--all', '--yes'])).toMatchObject({ code: 0 });
+        } finally {
+          await proxy.stop();
+        }
+      },
+    );
+
     test('and the server stays away: the outcome is called unknown, exit code 4', async () => {
       const proxy = await startProxy(server.url, 'answer', 'for-good');
       const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
