@@ -1,7 +1,8 @@
 import type { Secret } from './config.js';
-import { redact } from './redact.js';
+import { applyPatterns, secretPatterns } from './redact.js';
 
 /** A function that takes these secrets out of any text. */
 export function createRedactor(secrets: readonly Secret[]): (text: string) => string {
-  return (text) => redact(text, secrets);
+  const patterns = secretPatterns(secrets);
+  return (text) => applyPatterns(text, patterns);
 }

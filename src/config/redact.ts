@@ -8,11 +8,21 @@ const mask = '***';
  * secret of fewer than four characters is replaced where it stands alone only.
  */
 export function redact(text: string, secrets: readonly Secret[]): string {
+  return applyPatterns(text, secretPatterns(secrets));
+}
+
+/** The patterns of these secrets, to be made once where many texts follow. */
+export function secretPatterns(secrets: readonly Secret[]): readonly RegExp[] {
   const values = [...new Set(secrets.map((secret) => secret.reveal()))].filter((value) => value !== '');
   // Longest first: a secret may be part of another.
   values.sort((a, b) => b.length - a.length);
+  return values.map(secretPattern);
+}
+
+/** As redact, with patterns made before. */
+export function applyPatterns(text: string, patterns: readonly RegExp[]): string {
   let redacted = text;
-  for (const value of values) redacted = redacted.replaceAll(secretPattern(value), mask);
+  for (const pattern of patterns) redacted = redacted.replaceAll(pattern, mask);
   return redacted
     .replaceAll(/(\/\/[^\s:/?#@'"]*):\S*@/g, `$1:${mask}@`)
     .replaceAll(pairPattern, `$1${mask}`)
