@@ -32,6 +32,8 @@ export interface ServerFacts {
   readonly backendId: number;
   /** True when something between us and the server (a pooler) answers with a backend id of its own. */
   readonly proxied: boolean;
+  /** True if the database has event triggers that fire in the ordinary or in replica mode. */
+  readonly hasEventTriggers: boolean;
   /** How many object locks the server can hold at once, over all its sessions. */
   readonly lockTableSize: number;
   /** The role in effect after connecting ("none" for the login role), and the search_path setting. */
@@ -202,7 +204,6 @@ export interface StepSettings {
   readonly statementTimeoutMs: number;
   /** The schema that the migration tool puts in front of the search_path, unquoted. */
   readonly scriptSchema: string;
-  readonly replicaMode: boolean;
 }
 
 /** Rows that flyback itself removed from the history and appended to the record in this transaction. */
@@ -275,6 +276,10 @@ export interface DatabaseSql {
   tableTriggers(tables: readonly ObjectRef[]): string;
   /** Puts those of them that still exist back into their states, whatever they are called by then. */
   restoreTriggers(triggers: readonly { readonly id: string; readonly state: string }[]): string;
+  /** Keeps the plan of a query that a run repeats for every step; execute runs it, unprepare forgets it. */
+  prepare(name: string, query: string): string;
+  execute(name: string): string;
+  unprepare(name: string): string;
   readonly commit: string;
   readonly rollback: string;
   readonly record: RecordSql;

@@ -342,7 +342,7 @@ function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
   const statements = draft.statements.map((statement): PlannedStatement => {
     const { planned, impact } = statement;
     const known = (refs: readonly ObjectRef[]): readonly ObjectFacts[] =>
-      refs.flatMap((ref) => facts.byRef.get(refKey(ref)) ?? []);
+      facts.byRef.size === 0 ? [] : refs.flatMap((ref) => facts.byRef.get(refKey(ref)) ?? []);
     return {
       ...planned,
       cascade: facts.swept.get(statement) ?? [],

@@ -28,13 +28,12 @@ export interface OpenTransaction {
 export async function openTransaction(
   request: RunRequest,
   expected: readonly HistoryEntry[],
-  triggers: string,
 ): Promise<OpenTransaction> {
   const { session, toolbox, plan } = request;
   const { sql } = toolbox.database;
   const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
   const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
-  await takeToolLock(request, triggers);
+  await takeToolLock(request);
   try {
     // Not in a dry run: what is created would be rolled back, and the entry is written afterwards.
     const createRecord = !record.exists && request.mode === 'for-real';
@@ -74,11 +73,11 @@ export async function openTransaction(
   }
 }
 
-async function takeToolLock(request: RunRequest, triggers: string): Promise<void> {
+async function takeToolLock(request: RunRequest): Promise<void> {
   const { session, toolbox, plan } = request;
   const { sql } = toolbox.database;
   const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
-  const begin = `${sql.beginStep(session.facts, stepSettings(request, triggers))};${sql.tryToolLock(lock)}`;
+  const begin = `${sql.beginStep(session.facts, stepSettings(request))};${sql.tryToolLock(lock)}`;
   for (let waitedMs = 0; ; waitedMs += toolLockPollMs) {
     const answer = await session.query(begin);
     if (answer.at(-1)?.rows[0]?.[0] === 't') break;

@@ -12,6 +12,7 @@ import type { RunResult, StepOutcome, StepResult } from './run-result.js';
 import { runStep, type StepWork } from './run-step.js';
 import { connectionLostError, guardError } from './step-failure.js';
 import { openingMessage, type StepMessage } from './step-messages.js';
+import { stepTexts, type StepTexts } from './step-texts.js';
 
 /**
  * Runs a plan in transactions, one for each version or one for all, and never leaves anything between before and
@@ -68,6 +69,7 @@ class TransactionalRun {
   #recordHash: string | undefined;
   #retriesLeft: number;
   #keepsLock = false;
+  #preparedTexts: StepTexts | undefined;
 
   constructor(request: RunRequest) {
     this.#request = { ...request, onEvent: quiet(request.onEvent) };
@@ -131,10 +133,11 @@ class TransactionalRun {
       this.#announce(index);
       if (uncommitted === undefined) await this.#open(index);
       const opening: readonly StepMessage[] =
-        uncommitted === undefined ? [] : [openingMessage(this.#request, this.#remaining, step.triggers)];
+        uncommitted === undefined ? [] : [openingMessage(this.#request, this.#texts, this.#remaining)];
       const before: Uncommitted | undefined = uncommitted;
       const attempt = await runStep(
         this.#request,
+        this.#texts,
         step,
         script,
         before?.messages ?? [],
@@ -166,7 +169,7 @@ class TransactionalRun {
       this.#note(index, 'not-run', attempt.work, started);
       uncommitted = {
         index,
-        messages: [sql.record.append(this.#request.plan.recordTable, row), sql.commit],
+        messages: [`${sql.record.append(this.#request.plan.recordTable, row)};${sql.commit}`],
         hash: row.hash,
         started,
       };
@@ -194,6 +197,7 @@ class TransactionalRun {
         this.#announce(index);
         const attempt = await runStep(
           this.#request,
+          this.#texts,
           step,
           script,
           leading,
@@ -253,10 +257,11 @@ class TransactionalRun {
     for (;;) {
       try {
         throwIfCancelled(this.#request.signal);
-        const opened = await openTransaction(this.#request, this.#remaining, this.#at(index).step.triggers);
+        const opened = await openTransaction(this.#request, this.#remaining);
         this.#lastHash = opened.lastHash;
         this.#record = opened.record;
         await this.#keepLock();
+        await this.#prepareTexts();
         return;
       } catch (error) {
         if (
@@ -291,9 +296,23 @@ class TransactionalRun {
     this.#keepsLock = true;
   }
 
+  async #prepareTexts(): Promise<void> {
+    if (this.#preparedTexts !== undefined) return;
+    const texts = stepTexts(this.#request, this.#record);
+    if (texts.prepare !== undefined) await this.#request.session.query(texts.prepare);
+    this.#preparedTexts = texts;
+  }
+
+  get #texts(): StepTexts {
+    if (this.#preparedTexts === undefined) throw new FlybackError('internal', 'A step began before its transaction.');
+    return this.#preparedTexts;
+  }
+
   async #letGo(): Promise<void> {
-    if (!this.#keepsLock) return;
     const { toolbox, plan, session } = this.#request;
+    const release = this.#preparedTexts?.release;
+    if (release !== undefined) await session.query(release).catch(() => undefined);
+    if (!this.#keepsLock) return;
     // A broken connection has let go already.
     await session
       .query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table)))

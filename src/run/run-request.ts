@@ -32,11 +32,10 @@ export interface RunRequest {
   readonly reconnect?: (() => Promise<Session>) | undefined;
 }
 
-export function stepSettings(request: RunRequest, triggers: string): StepSettings {
+export function stepSettings(request: RunRequest): StepSettings {
   return {
     lockTimeoutMs: request.settings.lockTimeoutMs,
     statementTimeoutMs: request.settings.statementTimeoutMs,
     scriptSchema: request.scriptSchema,
-    replicaMode: triggers === 'replica',
   };
 }

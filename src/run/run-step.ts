@@ -7,7 +7,8 @@ import { checkExpectation } from '../verify/check-expectation.js';
 import type { VerificationResult } from '../verify/verification.js';
 import type { RunRequest } from './run-request.js';
 import { connectionLostError, guardError, isLockTimeout, locate, scriptError } from './step-failure.js';
-import { stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
+import { joinOpening, stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
+import type { StepTexts } from './step-texts.js';
 
 /** Statements longer than this are cut in the record; the script's checksum pins the whole text. */
 const recordedLength = 1000;
@@ -39,6 +40,7 @@ export type StepAttempt =
  */
 export async function runStep(
   request: RunRequest,
+  texts: StepTexts,
   step: PlanStep,
   script: RollbackScript,
   leading: readonly string[],
@@ -54,7 +56,7 @@ export async function runStep(
       : await send(
           request,
           triggers.leading,
-          [...triggers.opening, ...stepMessages(request, step, script, triggers, own)],
+          joinOpening(triggers.opening, stepMessages(request, texts, step, script, triggers, own)),
           collected,
         );
   if (sent.kind === 'leading-failed') return sent;
@@ -319,7 +321,7 @@ const switching = /replication_role|\btrigger\b/i;
  * the script might have switched them off by itself.
  */
 async function checkConstraints(request: RunRequest, step: PlanStep, answers: Answers): Promise<readonly string[]> {
-  const ids = answerOf(answers, 'constraints')?.rows[0]?.[0];
+  const ids = touchedIds(answers);
   if (ids === null || ids === undefined) return [];
   const mayHaveSwitched = step.statements.some(
     (statement) => statement.changes.includes('procedural') || switching.test(statement.sql),
@@ -351,7 +353,7 @@ async function checkConstraints(request: RunRequest, step: PlanStep, answers: An
 }
 
 function checkRemoved(request: RunRequest, step: PlanStep, answers: Answers): void {
-  const result = answerOf(answers, 'remove');
+  const result = answerOf(answers, 'remove')?.at(-2) ?? answerOf(answers, 'finish')?.at(-2);
   const { table } = request.plan.history;
   if (result?.rowCount === 1) return;
   throw new FlybackError(
@@ -363,8 +365,13 @@ function checkRemoved(request: RunRequest, step: PlanStep, answers: Answers): vo
   );
 }
 
-function answerOf(answers: Answers, kind: StepMessage['kind']): QueryResult | undefined {
-  for (const [message, answer] of answers) if (message.kind === kind) return answer[0];
+/** The touched constraints are told right before the history row goes, or right after the script. */
+function touchedIds(answers: Answers): string | null | undefined {
+  return (answerOf(answers, 'after')?.at(-1) ?? answerOf(answers, 'remove')?.at(-3))?.rows[0]?.[0];
+}
+
+function answerOf(answers: Answers, kind: StepMessage['kind']): readonly QueryResult[] | undefined {
+  for (const [message, answer] of answers) if (message.kind === kind) return answer;
   return undefined;
 }
 

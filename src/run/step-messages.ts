@@ -1,13 +1,15 @@
 import type { OwnWrites } from '../adapter/database.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import type { PlanStep } from '../plan/plan.js';
+import type { ChangeType } from '../risk/change.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
-import { stepSettings, type RunRequest } from './run-request.js';
+import type { RunRequest } from './run-request.js';
+import type { StepTexts } from './step-texts.js';
 
 /** What a message of a step is for; its failure and its answer are understood by that. */
 export type StepMessage =
   | {
-      readonly kind: 'open' | 'triggers-off' | 'triggers-on' | 'after' | 'constraints' | 'remove';
+      readonly kind: 'open' | 'triggers-off' | 'after' | 'triggers-on' | 'remove' | 'finish';
       readonly sql: string;
     }
   | {
@@ -22,21 +24,11 @@ export type StepMessage =
  * Opens the transaction of a step without waiting for answers: every condition is a guard on the server that raises
  * an error, so that nothing after it runs. Only between two steps of one run; the first opening is openTransaction.
  */
-export function openingMessage(request: RunRequest, remaining: readonly HistoryEntry[], triggers: string): StepMessage {
-  const { toolbox, plan, session } = request;
-  const { sql } = toolbox.database;
-  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+export function openingMessage(request: RunRequest, texts: StepTexts, remaining: readonly HistoryEntry[]): StepMessage {
+  const { toolbox, plan } = request;
   const maxRank = remaining.reduce((highest, entry) => Math.max(highest, entry.rank), 0);
-  return {
-    kind: 'open',
-    sql: [
-      sql.beginStep(session.facts, stepSettings(request, triggers)),
-      sql.guardToolLock(session.facts, lock),
-      sql.lockTables(plan.history.table, plan.recordTable),
-      sql.noteWrites(plan.history.table, plan.recordTable),
-      sql.guardHistory(plan.history.table, remaining.length, maxRank),
-    ].join(';'),
-  };
+  const guard = toolbox.database.sql.guardHistory(plan.history.table, remaining.length, maxRank);
+  return { kind: 'open', sql: `${texts.open};${guard}` };
 }
 
 /** What flyback's own tables have seen of flyback itself when a step has removed its row. */
@@ -50,40 +42,82 @@ export interface OwnTables {
 const acting = /\b(?:do|call|select|values|execute)\b/i;
 
 /**
- * Everything between the opening and the commit, in order: triggers off, the script, triggers on, deferred constraints,
- * which foreign keys to check, the history row, the verification queries.
+ * Everything between the opening and the commit, in order: triggers off, the script, its influence ended, triggers on,
+ * deferred constraints, which constraints to check, the history row, the verification queries. As few messages as can
+ * be: what needs no answer of its own travels with its neighbour. In the answer to `remove` the last three results are
+ * the touched constraints, the removed row and the guard; to `finish` the last two.
  */
 export function stepMessages(
   request: RunRequest,
+  texts: StepTexts,
   step: PlanStep,
   script: RollbackScript,
   triggers: { readonly off: readonly string[]; readonly on: readonly string[] },
   own: OwnTables,
 ): readonly StepMessage[] {
-  const { toolbox, plan, session } = request;
+  const { toolbox, plan } = request;
   const { sql } = toolbox.database;
+  const isOrdinary = own.writes.removed === 1 && own.writes.appended === 0;
+  const guard = isOrdinary ? texts.guard : sql.guardWrites(plan.history.table, own.record, own.writes);
+  const remove = `${toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry)};${guard}`;
+  const guardRecord =
+    own.record !== undefined && script.statements.some((statement) => acting.test(statement.text))
+      ? `${sql.guardRecord(own.record)};`
+      : '';
   return [
-    ...(step.triggers === 'replica' ? [{ kind: 'triggers-off', sql: sql.enterReplicaMode() } as const] : []),
+    ...(step.triggers === 'replica' && mayFireTriggers(request, step)
+      ? [{ kind: 'triggers-off', sql: sql.enterReplicaMode() } as const]
+      : []),
     ...triggers.off.map((text) => ({ kind: 'triggers-off', sql: text }) as const),
     ...script.statements.map(
       (statement, index) =>
         ({ kind: 'statement', sql: statement.text, statement: index, copyData: statement.copyData }) as const,
     ),
-    { kind: 'after', sql: sql.afterScript(session.facts, stepSettings(request, step.triggers)) },
-    ...triggers.on.map((text) => ({ kind: 'triggers-on', sql: text }) as const),
-    { kind: 'constraints', sql: sql.touchedConstraints() },
-    {
-      kind: 'remove',
-      sql: [
-        toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry),
-        sql.guardWrites(plan.history.table, own.record, own.writes),
-        ...(own.record !== undefined && script.statements.some((statement) => acting.test(statement.text))
-          ? [sql.guardRecord(own.record)]
-          : []),
-      ].join(';'),
-    },
+    ...(triggers.on.length === 0 && guardRecord === ''
+      ? [{ kind: 'remove', sql: `${texts.after};${remove}` } as const]
+      : [
+          { kind: 'after', sql: texts.after } as const,
+          ...triggers.on.map((text) => ({ kind: 'triggers-on', sql: text }) as const),
+          { kind: 'finish', sql: `${guardRecord}${remove}` } as const,
+        ]),
     ...script.verifications.map(
       (verification, index) => ({ kind: 'verification', sql: verification.query.text, verification: index }) as const,
     ),
   ];
+}
+
+/** Changes that touch no row of any table: no trigger and no foreign key can have a say in them. */
+const withoutRows: ReadonlySet<ChangeType> = new Set([
+  'drop-table',
+  'drop-column',
+  'add-index',
+  'drop-index',
+  'drop-constraint',
+  'drop-not-null',
+  'rename',
+  'comment',
+]);
+
+/**
+ * False when nothing in the script could fire a trigger, so that replica mode would change nothing. Switching it makes
+ * the server throw away every plan of the session, which costs a run of many versions a third of its time.
+ */
+function mayFireTriggers(request: RunRequest, step: PlanStep): boolean {
+  return (
+    request.session.facts.hasEventTriggers ||
+    !step.statements.every(
+      (statement) =>
+        statement.writes.length === 0 &&
+        statement.work !== 'rewrite' &&
+        statement.changes.every((change) => withoutRows.has(change)),
+    )
+  );
+}
+
+/** The opening and the switch to replica mode go out as one message. */
+export function joinOpening(opening: readonly StepMessage[], messages: readonly StepMessage[]): readonly StepMessage[] {
+  const [open] = opening;
+  const [first, ...rest] = messages;
+  if (open === undefined || opening.length > 1 || first?.kind !== 'triggers-off') return [...opening, ...messages];
+  return [{ kind: 'open', sql: `${open.sql};${first.sql}` }, ...rest];
 }

@@ -26,7 +26,7 @@ const factsQuery = `SELECT current_setting('server_version'), current_setting('s
  current_setting('max_prepared_transactions')::bigint, current_setting('role'), current_setting('search_path'),
  current_setting('max_worker_processes')::bigint + current_setting('max_wal_senders')::bigint
    + coalesce(current_setting('autovacuum_worker_slots', true), current_setting('autovacuum_max_workers'))::bigint + 1,
- current_setting('statement_timeout'),
+ current_setting('statement_timeout'), EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
  (SELECT d.oid::text || '.' || d.datname FROM pg_catalog.pg_database d WHERE d.datname = current_database())`;
 
 /** Asks by trying: outside a transaction block SET LOCAL has no effect, but the permission is checked (all versions). */
@@ -348,6 +348,7 @@ function readFacts(
     searchPath,
     auxiliary,
     statementTimeout,
+    hasEventTriggers,
     id,
   ] = row;
   return {
@@ -364,6 +365,7 @@ function readFacts(
     role: role ?? 'none',
     searchPath: searchPath ?? '',
     statementTimeout: statementTimeout ?? '0',
+    hasEventTriggers: hasEventTriggers !== 'f',
     systemId: id ?? null,
   };
 }

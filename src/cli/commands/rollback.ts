@@ -44,8 +44,10 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
       progress(planText(built.plan, process.stderr));
       await confirm(project, built, context.signal);
     } else {
-      for (const hazard of built.plan.hazards)
-        progress(`${hazard.severity} ${hazard.code}: ${hazard.subject}: ${hazard.message}`);
+      const lines = built.plan.hazards.map(
+        (hazard) => `${hazard.severity} ${hazard.code}: ${hazard.subject}: ${hazard.message}`,
+      );
+      if (lines.length > 0) progress(lines.join('\n'));
     }
     const result = await rollback(project, built, {
       mode: isDry ? 'dry-run' : 'for-real',
