@@ -251,6 +251,24 @@ ALTER TABLE t ENABLE ALWAYS TRIGGER always, ENABLE REPLICA TRIGGER replica, DISA
       expect(row).toEqual({ states: 'alwaysA offD plainO replicaR', seen });
     });
 
+    // PostgreSQL manual, ALTER EVENT TRIGGER: an enabled one fires in the ordinary role, not in the replica role.
+    test('an event trigger does not fire in replica mode, though the script writes no row; kept, it does', async () => {
+      const withEvents = `CREATE TABLE t (id int);
+CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no drops here'; END $$;
+CREATE EVENT TRIGGER no_drops ON sql_drop EXECUTE FUNCTION refuse()`;
+      const removeTrigger = (): Promise<unknown> => runOn(use().database.url, 'DROP EVENT TRIGGER IF EXISTS no_drops');
+      try {
+        const replica = await attempt(use(), withEvents, 'DROP TABLE t;');
+        expect(replica.failure).toBeUndefined();
+        await removeTrigger();
+        const kept = await attempt(use(), withEvents, 'DROP TABLE t;', { triggers: 'keep' });
+        expect(kept.failure?.message).toContain('no drops here');
+        expect(kept.changed).toBe(false);
+      } finally {
+        await removeTrigger();
+      }
+    });
+
     test('triggers of partitions, each in its own state, are switched off and come back', async () => {
       const partitioned = `CREATE TABLE t (id int) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10);
 CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20); CREATE TABLE seen (what text);
