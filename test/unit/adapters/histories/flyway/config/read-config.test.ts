@@ -304,8 +304,12 @@ describe('.conf mode', () => {
     await put('project/flyway.toml', '[flyway]\ntable = "toml"\n');
     await put('project/own.conf', 'flyway.table=own\n');
     expect((await read({ FLYWAY_CONFIG_FILES: 'own.conf' })).settings.table).toBe('own');
-    expect((await read({ FLYWAY_CONFIG_FILES: 'flyway.toml' }, { configFiles: ['own.conf'] })).settings.table).toBe('own');
-    expect((await read({ FLYWAY_CONFIG_FILES: 'own.conf' }, { configFiles: ['flyway.toml'] })).settings.table).toBe('toml');
+    expect((await read({ FLYWAY_CONFIG_FILES: 'flyway.toml' }, { configFiles: ['own.conf'] })).settings.table).toBe(
+      'own',
+    );
+    expect((await read({ FLYWAY_CONFIG_FILES: 'own.conf' }, { configFiles: ['flyway.toml'] })).settings.table).toBe(
+      'toml',
+    );
   });
 
   it('refuses both kinds named by hand, a missing .conf, and an environment', async () => {
