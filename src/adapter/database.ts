@@ -188,6 +188,8 @@ export interface DatabaseAdapter {
   readonly dialect: SqlDialect;
   connect(settings: ConnectionSettings): Promise<Session>;
   loadClassifier(): Promise<Classifier>;
+  /** The same answers for exactly these statements, but the parser is loaded only if one of them needs it. */
+  classifierFor(statements: readonly string[]): Promise<Pick<Classifier, 'classify'>>;
   /** One query for all of them, names resolved by the session's search_path. */
   objectFacts(session: Session, refs: readonly ObjectRef[], question: ObjectQuestion): Promise<readonly ObjectFacts[]>;
   /**

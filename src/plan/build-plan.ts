@@ -26,7 +26,6 @@ export interface PlanRequest {
   readonly triggers: TriggersMode | undefined;
   readonly toolbox: Toolbox;
   readonly session: Session;
-  readonly classifier: Classifier;
   readonly history: History;
   readonly pairs: readonly Pair[];
   readonly migrations: readonly Migration[];
@@ -60,7 +59,10 @@ export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
   const selection = selectVersions(history, request.target, toolbox.history.versions);
   const chosen = usableScripts(request, selection);
   const triggers = triggersMode(request);
-  const drafts = chosen.map(({ row, script }) => draftStep(request, row, script, triggers.mode));
+  const classifier = await toolbox.database.classifierFor(
+    chosen.flatMap(({ script }) => script.statements.map((statement) => statement.text)),
+  );
+  const drafts = chosen.map(({ row, script }) => draftStep(request, classifier, row, script, triggers.mode));
   const facts = await askCatalog(request, drafts);
   const steps = drafts.map((draft) => finishStep(draft, facts));
   checkLockBudget(request.session.facts, steps.length, facts.locks);
@@ -197,10 +199,16 @@ interface DraftStep {
   readonly statements: readonly DraftStatement[];
 }
 
-function draftStep(request: PlanRequest, row: InterpretedEntry, script: RollbackScript, mode: TriggersMode): DraftStep {
+function draftStep(
+  request: PlanRequest,
+  classifier: Pick<Classifier, 'classify'>,
+  row: InterpretedEntry,
+  script: RollbackScript,
+  mode: TriggersMode,
+): DraftStep {
   const relative = path.relative(request.projectFolder, script.file);
   const statements = script.statements.map((statement) => {
-    const impact = request.classifier.classify(statement.text);
+    const impact = classifier.classify(statement.text);
     if (!('changes' in impact)) {
       throw new FlybackError(
         'script-refused',

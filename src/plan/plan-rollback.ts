@@ -28,7 +28,6 @@ export async function planRollback(project: ConnectedProject, options: PlanOptio
     triggers: options.triggers ?? config.run.triggers,
     toolbox,
     session,
-    classifier: await toolbox.database.loadClassifier(),
     history: project.history,
     pairs: project.pairs,
     migrations: project.migrations.migrations,

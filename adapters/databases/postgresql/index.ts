@@ -1,16 +1,33 @@
 import type { Classifier, DatabaseAdapter } from '../../../src/adapter/database.js';
 import type { ConnectionSettings } from '../../../src/config/config.js';
+import { plainDrop } from './classify/plain-drop.js';
 import { postgresqlDialect } from './dialect.js';
 import { readCascadeVictims, readObjectFacts } from './object-facts.js';
 import { postgresqlSql } from './run-sql.js';
 import { connectPostgresql } from './session.js';
+
+async function loadClassifier(): Promise<Classifier> {
+  return (await import('./classifier.js')).loadClassifier();
+}
+
+async function classifierFor(statements: readonly string[]): Promise<Pick<Classifier, 'classify'>> {
+  const known = new Map(
+    statements.flatMap((text) => {
+      const impact = plainDrop(text);
+      return impact === undefined ? [] : [[text, impact] as const];
+    }),
+  );
+  if (!statements.every((text) => known.has(text))) return loadClassifier();
+  return { classify: (text) => known.get(text) ?? { message: 'The statement was not announced.', offset: undefined } };
+}
 
 /** PostgreSQL 14 and newer. */
 export const postgresql: DatabaseAdapter = {
   name: 'postgresql',
   dialect: postgresqlDialect,
   connect: (settings: ConnectionSettings) => connectPostgresql(settings),
-  loadClassifier: async (): Promise<Classifier> => (await import('./classifier.js')).loadClassifier(),
+  loadClassifier,
+  classifierFor,
   objectFacts: readObjectFacts,
   cascadeVictims: readCascadeVictims,
   sql: postgresqlSql,

@@ -17,6 +17,11 @@ const keywords = new Set(
   ).split(' '),
 );
 
+/** True for a word that has a meaning of its own in the grammar. */
+export function isKeyword(name: string): boolean {
+  return keywords.has(name);
+}
+
 /** An identifier as a person would write it: quoted only where PostgreSQL needs it (as its quote_ident does). */
 export function writeIdentifier(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) && !keywords.has(name) ? name : quoteIdentifier(name);
