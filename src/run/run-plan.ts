@@ -336,10 +336,12 @@ class TransactionalRun {
 
   /**
    * A migrate that read the history before we locked it still believes in the rows that go, and will act on them as
-   * soon as it gets the lock. It was asked about before the first statement; it may have come since.
+   * soon as it gets the lock. It was asked about before the first statement; between two transactions another may have come.
    */
   async #warnOfWaiting(): Promise<void> {
     const { toolbox, plan, session } = this.#request;
+    // Within one transaction the history stays locked, so nobody can have read it since.
+    if (this.#steps.length === 1 || plan.transaction === 'single') return;
     const sql = toolbox.database.sql.toolLockSessions(toolbox.history.toolLock(toolbox.database, plan.history.table));
     const asked = await session.pipeline([sql]);
     const waiting = (asked.results[0]?.[0]?.rows ?? []).filter((row) => row[0] === 'waits').map((row) => row[1]);

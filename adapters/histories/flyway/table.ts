@@ -49,11 +49,13 @@ export function scriptSchema(_settings: FlywaySettings, table: QualifiedName): s
 export function describeTable(database: DatabaseAdapter, table: QualifiedName): string {
   const quoteLiteral = (text: string): string => database.dialect.quoteLiteral(text);
   const names = [...new Set([table.name, ...usualTableNames])].map((name) => `lower(${quoteLiteral(name)})`);
+  // Only a miss looks through all names: a schema may hold thousands of tables.
+  const exact = `to_regclass(${quoteLiteral(database.sql.qualified(table))})`;
   return `SELECT n.nspname, c.relname, c.relkind, a.attname, format_type(a.atttypid, NULL)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE lower(c.relname) IN (${names.join(', ')}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+WHERE CASE WHEN ${exact} IS NULL THEN lower(c.relname) IN (${names.join(', ')}) ELSE c.oid = ${exact} END AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY n.nspname = ${quoteLiteral(table.schema)} DESC, n.nspname, c.relname, a.attnum`;
 }
 

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
 import { connect, withProject } from '../../compose/open-project.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
 import type { BuiltPlan } from '../../plan/build-plan.js';
@@ -86,6 +85,7 @@ async function readPlanFile(file: string): Promise<string> {
 /** The answer is the name of the database: a habitual "y" must not be enough for production. */
 async function confirm(project: ConnectedProject, built: BuiltPlan, signal: AbortSignal): Promise<void> {
   const { databaseName } = project.session.facts;
+  const { createInterface } = await import('node:readline/promises');
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await reader.question(
