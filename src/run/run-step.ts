@@ -7,7 +7,7 @@ import { checkExpectation } from '../verify/check-expectation.js';
 import type { VerificationResult } from '../verify/verification.js';
 import type { RunRequest } from './run-request.js';
 import { connectionLostError, guardError, isLockTimeout, locate, scriptError } from './step-failure.js';
-import { joinOpening, stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
+import { stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
 import type { StepTexts } from './step-texts.js';
 
 /** Statements longer than this are cut in the record; the script's checksum pins the whole text. */
@@ -34,9 +34,10 @@ export type StepAttempt =
     };
 
 /**
- * Sends the caller's leading messages and the whole step in one go, and checks every answer. The transaction is left
- * open: nothing is committed here. `opening` messages belong to this step; `leading` ones (the commit of the step before)
- * to what came before, and `onLeadingDone` is called as soon as the server has answered the last of them.
+ * Sends what leads and opens the step, and once the server has answered that its transaction is open, the whole script
+ * in one go; checks every answer. The transaction is left open: nothing is committed here. `opening` messages belong to
+ * this step; `leading` ones (the commit of the step before) to what came before, and `onLeadingDone` is called as soon as
+ * the server has answered the last of them.
  */
 export async function runStep(
   request: RunRequest,
@@ -49,16 +50,11 @@ export async function runStep(
   onLeadingDone: () => void,
 ): Promise<StepAttempt> {
   const collected = new Collector(request, step, script, onLeadingDone);
-  const triggers = await switchTriggers(request, step, leading, opening, collected);
+  const opened = await open(request, step, leading, opening, collected);
   const sent =
-    'kind' in triggers
-      ? triggers
-      : await send(
-          request,
-          triggers.leading,
-          joinOpening(triggers.opening, stepMessages(request, texts, step, script, triggers, own)),
-          collected,
-        );
+    'kind' in opened
+      ? opened
+      : await send(request, opened.leading, stepMessages(request, texts, step, script, opened, own), collected);
   if (sent.kind === 'leading-failed') return sent;
   const work = collected.work();
   if (sent.kind === 'failed') {
@@ -82,32 +78,37 @@ export async function runStep(
   }
 }
 
-interface Triggers {
+interface Opened {
+  /** What has not been sent yet. */
   readonly leading: readonly string[];
-  readonly opening: readonly StepMessage[];
+  /** SQL that switches single triggers off before the script, and on after it. */
   readonly off: readonly string[];
   readonly on: readonly string[];
 }
 
 /**
- * In `disable` mode the triggers of the written tables are looked up first, which needs an answer before the script:
- * what leads and opens the step is then sent here, and not again.
+ * Opens the transaction of the step and waits for the answer. A statement of the script must never be on its way before:
+ * a cancel request that meets the server just as it begins with the opening would skip BEGIN, and whatever follows in
+ * the pipeline would run, and commit, on its own. Inside a transaction every failure stops what follows.
+ *
+ * In `disable` mode the triggers of the written tables are looked up here too; the names resolve by the step's
+ * search_path, so its transaction must be open.
  */
-async function switchTriggers(
+async function open(
   request: RunRequest,
   step: PlanStep,
   leading: readonly string[],
   opening: readonly StepMessage[],
   collected: Collector,
-): Promise<Triggers | Exclude<Sent, { kind: 'done' }>> {
-  const untouched = { leading, opening, off: [], on: [] };
-  if (step.triggers !== 'disable') return untouched;
+): Promise<Opened | Exclude<Sent, { kind: 'done' }>> {
   const { session, toolbox } = request;
-  const tables = step.statements.flatMap((statement) => statement.writes);
-  if (tables.length === 0) return untouched;
-  // The names resolve by the step's search_path, so its transaction must be open.
-  const lookUp: StepMessage = { kind: 'open', sql: toolbox.database.sql.tableTriggers(tables) };
-  const own = [...opening, lookUp];
+  const tables = step.triggers === 'disable' ? step.statements.flatMap((statement) => statement.writes) : [];
+  const own = [
+    ...opening,
+    ...(tables.length === 0 ? [] : [{ kind: 'open', sql: toolbox.database.sql.tableTriggers(tables) } as const]),
+  ];
+  // Without an opening the transaction is open already, and what leads may travel with the script.
+  if (own.length === 0) return { leading, off: [], on: [] };
   const looked = await session.pipeline([...leading, ...own.map((message) => message.sql)], (index) => {
     if (index === leading.length - 1) collected.leadingDone();
   });
@@ -118,11 +119,11 @@ async function switchTriggers(
       ? { kind: 'leading-failed', failure: error, index }
       : { kind: 'failed', message, failure: error };
   }
+  if (tables.length === 0) return { leading: [], off: [], on: [] };
   const rows = looked.results.at(-1)?.[0]?.rows ?? [];
   const found = rows.map(([id, state, off]) => ({ id: id ?? '', state: state ?? '', off: off ?? '' }));
   return {
     leading: [],
-    opening: [],
     off: found.map((trigger) => trigger.off),
     on: found.length === 0 ? [] : [toolbox.database.sql.restoreTriggers(found)],
   };

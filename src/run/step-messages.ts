@@ -21,8 +21,8 @@ export type StepMessage =
   | { readonly kind: 'verification'; readonly sql: string; readonly verification: number };
 
 /**
- * Opens the transaction of a step without waiting for answers: every condition is a guard on the server that raises
- * an error, so that nothing after it runs. Only between two steps of one run; the first opening is openTransaction.
+ * Opens the transaction of a step in one message: every condition is a guard on the server that raises an error. Only
+ * between two steps of one run; the first opening is openTransaction.
  */
 export function openingMessage(request: RunRequest, texts: StepTexts, remaining: readonly HistoryEntry[]): StepMessage {
   const { toolbox, plan } = request;
@@ -112,12 +112,4 @@ function mayFireTriggers(request: RunRequest, step: PlanStep): boolean {
         statement.changes.every((change) => withoutRows.has(change)),
     )
   );
-}
-
-/** The opening and the switch to replica mode go out as one message. */
-export function joinOpening(opening: readonly StepMessage[], messages: readonly StepMessage[]): readonly StepMessage[] {
-  const [open] = opening;
-  const [first, ...rest] = messages;
-  if (open === undefined || opening.length > 1 || first?.kind !== 'triggers-off') return [...opening, ...messages];
-  return [{ kind: 'open', sql: `${open.sql};${first.sql}` }, ...rest];
 }

@@ -102,6 +102,36 @@ forEachMajor((server) => {
     });
   });
 
+  // As when a cancel request meets the server just as it begins with the message: nothing of it is executed, not even
+  // BEGIN. Whatever were already on its way behind it would run, and commit, outside of any transaction.
+  test('an opening that the server refuses as a whole lets nothing of the script through', async () => {
+    let openings = 0;
+    const spoilSecond = (data: Buffer): Buffer => {
+      const at = data.indexOf('BEGIN;');
+      if (at < 0) return data;
+      openings += 1;
+      return openings === 2
+        ? Buffer.concat([data.subarray(0, at), Buffer.from('BEGIX;'), data.subarray(at + 6)])
+        : data;
+    };
+    const proxy = await startProxy(server.url, 'never', undefined, spoilSecond);
+    const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
+    const through = `jdbc:postgresql://127.0.0.1:${String(proxy.port)}${url.pathname}`;
+    try {
+      const { code, stderr } = await project.run(['rollback', '--all', '--yes', '--url', through]);
+      expect(openings).toBeGreaterThanOrEqual(2);
+      expect(code, stderr).toBe(3);
+      expect(await storedVersions(database)).toEqual(['1', '2']);
+      const tables = await runOn(
+        database.url,
+        `SELECT string_agg(relname, ' ' ORDER BY relname) AS names FROM pg_class WHERE relkind = 'r' AND relname ~ '^t[0-9]$'`,
+      );
+      expect(tables).toEqual([{ names: 't1 t2' }]);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
   describe('a connection that is cut while COMMIT is under way', () => {
     test.each([
       ['before the server gets it', 'request', 3],
@@ -233,7 +263,12 @@ interface Proxy {
  * Stands between flyback and the server, and cuts once: when the first COMMIT passes (not handing it on), or when the
  * server answers it (not handing that on). Afterwards it lets everything through, or, for good, nothing.
  */
-async function startProxy(serverUrl: string, cut: 'request' | 'answer', then?: 'for-good'): Promise<Proxy> {
+async function startProxy(
+  serverUrl: string,
+  cut: 'request' | 'answer' | 'never',
+  then?: 'for-good',
+  rewrite: (data: Buffer) => Buffer = (data) => data,
+): Promise<Proxy> {
   const { hostname, port } = new URL(serverUrl);
   let cuts = 0;
   const sockets = new Set<Socket>();
@@ -253,7 +288,7 @@ async function startProxy(serverUrl: string, cut: 'request' | 'answer', then?: '
       socket.on('error', close).on('close', close);
     }
     client.on('data', (data) => {
-      if (cuts === 0 && data.includes('COMMIT\0')) {
+      if (cut !== 'never' && cuts === 0 && data.includes('COMMIT\0')) {
         cuts += 1;
         if (cut === 'request') {
           close();
@@ -261,7 +296,7 @@ async function startProxy(serverUrl: string, cut: 'request' | 'answer', then?: '
         }
         doomed = true;
       }
-      upstream.write(data);
+      upstream.write(rewrite(data));
     });
     upstream.on('data', (data) => {
       if (!doomed) client.write(data);
