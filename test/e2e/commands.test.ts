@@ -125,6 +125,16 @@ describe('the commands on a project', () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'version-unknown' } });
   });
 
+  it('plan and rollback tell what of the connection they pass over', async () => {
+    const url = `${database.jdbcUrl}?noSuchKey=1`;
+    const plain = await project.run(['plan']);
+    const warned = await project.run(['plan', '--url', url]);
+    const rehearsed = await project.run(['rollback', '--dry-run', '--url', url]);
+    expect(plain.stderr).not.toContain('noSuchKey');
+    expect(warned.stderr).toMatch(/warning .*noSuchKey/);
+    expect(rehearsed.stderr).toMatch(/warning .*noSuchKey/);
+  });
+
   it('refuses a rollbacks folder inside a folder that Flyway scans', async () => {
     const inside = path.join(project.folder, 'migrations', 'rollbacks');
     await fs.cp(path.join(project.folder, 'rollbacks'), inside, { recursive: true });

@@ -7,7 +7,7 @@ import { planRollback, type PlanOptions } from '../../plan/plan-rollback.js';
 import type { ConnectedProject } from '../../project/project.js';
 import { rollback } from '../../run/rollback.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
-import { errorJson, errorText } from '../output/error-text.js';
+import { errorJson, errorText, warningsText } from '../output/error-text.js';
 import { count } from '../output/numbers.js';
 import { planText } from '../output/plan-text.js';
 import { progressWriter, runText } from '../output/run-text.js';
@@ -29,6 +29,8 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
   }
   const stored = flags.plan === undefined ? undefined : parsePlan(await readPlanFile(flags.plan), flags.plan);
   return withProject(context.open, async (project, config) => {
+    const warnings = warningsText(config.findings, process.stderr);
+    if (warnings !== '') progress(warnings);
     const options: PlanOptions = {
       target: stored?.target ?? readTarget(flags),
       transaction: stored?.transaction ?? (flags.singleTransaction === true ? 'single' : 'per-version'),

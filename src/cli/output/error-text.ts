@@ -40,6 +40,14 @@ export function findingText(finding: Finding, stream: NodeJS.WriteStream): strin
   ].join('\n');
 }
 
+/** What the configuration says that flyback does otherwise than asked, one finding after the other; '' for nothing. */
+export function warningsText(findings: readonly Finding[], stream: NodeJS.WriteStream): string {
+  return findings
+    .filter((finding) => finding.severity === 'warning')
+    .map((finding) => findingText(finding, stream))
+    .join('\n');
+}
+
 /** An error as a person should see it: what, where, why, what next. Never a stack trace. */
 export function errorText(error: FlybackError, stream: NodeJS.WriteStream): string {
   // A single problem is the message itself.
