@@ -11,7 +11,7 @@ import { higherRisk } from '../pairing/classification.js';
 import type { Pair } from '../pairing/pair.js';
 import { riskiest, statementRisk, worstLoss } from '../risk/assess.js';
 import type { ObjectRef, Risk, StatementImpact } from '../risk/change.js';
-import { locate } from '../run/step-failure.js';
+import { locate } from '../scripts/locate.js';
 import type { RollbackScript, TriggersMode } from '../scripts/rollback-script.js';
 import type { Expectation } from '../verify/verification.js';
 import { checkLockBudget } from './lock-budget.js';

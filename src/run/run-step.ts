@@ -2,11 +2,12 @@ import type { QueryResult, ServerFailure } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { PlanStep } from '../plan/plan.js';
 import type { RecordedStatement } from '../record/record-entry.js';
+import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { checkExpectation } from '../verify/check-expectation.js';
 import type { VerificationResult } from '../verify/verification.js';
 import type { RunRequest } from './run-request.js';
-import { connectionLostError, guardError, isLockTimeout, locate, scriptError } from './step-failure.js';
+import { connectionLostError, guardError, isLockTimeout, scriptError } from './step-failure.js';
 import { stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
 import type { StepTexts } from './step-texts.js';
 

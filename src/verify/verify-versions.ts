@@ -2,7 +2,7 @@ import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
 import type { ConnectedProject } from '../project/project.js';
 import { parseEntry, readRecord } from '../record/record-store.js';
-import { locate } from '../run/step-failure.js';
+import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { checkExpectation } from './check-expectation.js';
 import type { Verification, VerificationResult } from './verification.js';

@@ -1,3 +1,5 @@
+import type { QualifiedName } from '../../../src/history/history.js';
+
 /** Quotes an identifier for PostgreSQL, always, so that case and special characters are kept. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -7,4 +9,9 @@ export function quoteIdentifier(name: string): string {
 export function quoteLiteral(text: string): string {
   const doubled = text.replaceAll("'", "''");
   return doubled.includes('\\') ? `E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`;
+}
+
+/** A table's name with its schema, both quoted. */
+export function qualified(name: QualifiedName): string {
+  return `${quoteIdentifier(name.schema)}.${quoteIdentifier(name.name)}`;
 }

@@ -1,10 +1,6 @@
 import type { RecordRow, RecordSql } from '../../../src/adapter/database.js';
 import type { QualifiedName } from '../../../src/history/history.js';
-import { quoteIdentifier, quoteLiteral } from './quoting.js';
-
-function qualified(name: QualifiedName): string {
-  return `${quoteIdentifier(name.schema)}.${quoteIdentifier(name.name)}`;
-}
+import { qualified, quoteLiteral } from './quoting.js';
 
 /** Long table names get a short guard name of their own: identifiers are cut at 63 bytes. */
 function guardName(table: QualifiedName): string {

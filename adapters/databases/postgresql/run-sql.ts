@@ -9,7 +9,7 @@ import {
 import type { QualifiedName } from '../../../src/history/history.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
 import { constraintChecks, touchedConstraints } from './integrity-sql.js';
-import { quoteIdentifier, quoteLiteral } from './quoting.js';
+import { qualified, quoteIdentifier, quoteLiteral } from './quoting.js';
 import { recordSql } from './record-sql.js';
 
 /**
@@ -18,10 +18,6 @@ import { recordSql } from './record-sql.js';
  */
 function require(condition: string, mark: string): string {
   return `CASE WHEN ${condition} THEN 't' ELSE pg_catalog.current_setting('${mark}') END`;
-}
-
-function qualified(name: QualifiedName): string {
-  return `${quoteIdentifier(name.schema)}.${quoteIdentifier(name.name)}`;
 }
 
 /** Flyway prepends the default schema to the path unless it already stands first (PostgreSQLConnection). */

@@ -111,13 +111,13 @@ describe('precedence, weakest first, in TOML mode', () => {
     await look();
     await put('project/flyway.user.toml', toml('project_user'));
     await look();
-    await put('project/work/flyway.toml', toml('work'));
-    more = { workingDirectory: 'work' };
+    await put('project/inner/flyway.toml', toml('inner'));
+    more = { workingDirectory: 'inner' };
     await look();
-    await put('project/work/env.toml', toml('by_variable'));
+    await put('project/inner/env.toml', toml('by_variable'));
     environment = { FLYWAY_CONFIG_FILES: 'env.toml' };
     await look();
-    await put('project/work/flag.toml', toml('by_flag'));
+    await put('project/inner/flag.toml', toml('by_flag'));
     more = { ...more, configFiles: ['flag.toml'] };
     await look();
     environment = { ...environment, FLYWAY_TABLE: 'variable', FLYWAY_URL: 'jdbc:postgresql:variable' };
@@ -137,7 +137,7 @@ describe('precedence, weakest first, in TOML mode', () => {
       'home_user',
       'project',
       'project_user',
-      'work',
+      'inner',
       'by_variable',
       'by_flag',
       'variable',
