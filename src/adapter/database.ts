@@ -197,8 +197,40 @@ export interface DatabaseAdapter {
    * server describes each.
    */
   cascadeVictims(session: Session, drops: readonly (readonly ObjectRef[])[]): Promise<readonly (readonly string[])[]>;
+  /** What can be found out about a statement that runs without a transaction and was interrupted. Loads the parser. */
+  recovery(statement: string): Promise<StatementRecovery>;
   readonly sql: DatabaseSql;
 }
+
+/** What is known of a statement that runs alone, outside of any transaction. */
+export interface StatementRecovery {
+  /**
+   * - repeatable: running it again does no harm and ends in the same state (ALTER SYSTEM, VACUUM)
+   * - inspectable: the catalog tells how far it came (CREATE INDEX CONCURRENTLY)
+   * - unknown: nothing tells (a procedure that commits)
+   */
+  readonly kind: 'repeatable' | 'inspectable' | 'unknown';
+  /** When the server answers with an error, nothing of it has happened. */
+  readonly failsCleanly: boolean;
+  /** One query, asked before the statement and after an interruption with the script's search_path; undefined unless inspectable. */
+  readonly inspect: string | undefined;
+  /** Compares the two answers. Pure. */
+  judge(before: readonly (readonly (string | null)[])[] | null, now: readonly (readonly (string | null)[])[]): Inspection;
+}
+
+/** How far an interrupted statement came. `words` is a sentence for a person. */
+export type Inspection =
+  | { readonly state: 'done' | 'not-done' | 'unknown'; readonly words: string }
+  /**
+   * It left something behind. The repairs are statements, each to be sent alone; then it is `run-again` or `done`.
+   * `words` names the objects.
+   */
+  | {
+      readonly state: 'partly';
+      readonly words: string;
+      readonly repair: readonly string[];
+      readonly afterRepair: 'run-again' | 'done';
+    };
 
 /** How each step's transaction is set up; the same for every step of a run. */
 export interface StepSettings {
@@ -285,6 +317,26 @@ export interface DatabaseSql {
   readonly commit: string;
   readonly rollback: string;
   readonly record: RecordSql;
+  readonly journal: JournalSql;
+  /**
+   * For the whole session, outside of a transaction: role, search_path and timeouts as beginStep sets them for one, and
+   * commits that are on disk before they are answered. Ends what a script left in the session.
+   */
+  setUpSession(session: ServerFacts, settings: StepSettings): string;
+  /** One row, one column: 't' when a setting that the statement changes takes effect only after a restart, 'f' after a reload. */
+  settingNeedsRestart(name: string): string;
+}
+
+/** The journal of rollbacks without a transaction: rows (id, run, entry), in the order of id. */
+export interface JournalSql {
+  /** One row, one column: whether the table exists. */
+  describe(table: QualifiedName): string;
+  create(table: QualifiedName): string;
+  append(table: QualifiedName, run: string, entry: string): string;
+  /** Rows (id, run, entry), oldest first. */
+  read(table: QualifiedName): string;
+  /** Removes every entry of the run. */
+  clear(table: QualifiedName, run: string): string;
 }
 
 /** The record table: append-only, one row an entry, chained by hash. */

@@ -51,6 +51,11 @@ export interface HistoryAdapter {
   toolLock(database: DatabaseAdapter, table: QualifiedName): ToolLock;
   /** DELETE of exactly this row, guarded by every stored column that identifies it, returning what was deleted. */
   removeRow(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): string;
+  /**
+   * UPDATE of exactly this row, guarded like removeRow, that sets its mark of success; returns the row as it is then.
+   * A row marked as failed stops the tool's own migrate.
+   */
+  setSuccess(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry, success: boolean): string;
   /** search_path entries (unquoted) that the tool puts in front before each script. */
   scriptSchema(settings: FlywaySettings, table: QualifiedName): string;
   /** Replaces placeholders in a rollback script as the tool does in a migration. Throws FlybackError script-refused for an unknown one. */

@@ -43,6 +43,11 @@ export const errorCodes = {
   'connection-lost': exitCodes.failedRun,
   cancelled: exitCodes.failedRun,
   'commit-unknown': exitCodes.interrupted,
+  'run-interrupted': exitCodes.interrupted,
+  'resume-needed': exitCodes.interrupted,
+  'resume-unclear': exitCodes.interrupted,
+  'journal-mismatch': exitCodes.interrupted,
+  'record-newer': exitCodes.usage,
   internal: exitCodes.failedRun,
 } as const satisfies Record<string, ExitCode>;
 export type ErrorCode = keyof typeof errorCodes;

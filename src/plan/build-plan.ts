@@ -219,13 +219,13 @@ function draftStep(
         },
       );
     }
-    if (impact.notTransactional !== undefined) {
+    if (impact.notTransactional !== undefined && script.transaction === 'on') {
       throw new FlybackError(
         'script-refused',
         `Version ${script.version.text}, line ${statement.line}: ${impact.notTransactional}`,
         {
           location: locate(script, statement, undefined),
-          hint: 'This release runs a rollback in one transaction only: take the statement out and run it by hand, or use a form that a transaction allows.',
+          hint: 'Write -- flyback: transaction off into the script: it then runs statement by statement, journalled.',
         },
       );
     }
@@ -241,6 +241,7 @@ function draftStep(
         work: impact.work,
         drops: impact.drops,
         writes: impact.writes,
+        alone: script.transaction === 'on' ? null : aloneBecause(statement.text, impact),
       },
     };
   });
@@ -258,6 +259,7 @@ function draftStep(
         textChecksum: sha256(script.text),
       },
       triggers: script.directives.triggers ?? mode,
+      transaction: script.transaction,
       verifications: script.verifications.map((verification) => ({
         name: verification.name,
         line: verification.query.line,
@@ -269,6 +271,14 @@ function draftStep(
       approval: script.directives.approval === undefined ? undefined : request.redact(script.directives.approval),
     },
   };
+}
+
+/** A procedure or a block may commit, which only a statement outside of a transaction may do. */
+const mayCommit = /^(?:call\b|do\b[\s\S]*\b(?:commit|rollback)\b)/i;
+
+function aloneBecause(text: string, impact: StatementImpact): string | null {
+  if (impact.notTransactional !== undefined) return impact.notTransactional;
+  return mayCommit.test(text) ? 'It may commit by itself.' : null;
 }
 
 function redactExpectation(expectation: Expectation, redact: (text: string) => string): Expectation {

@@ -37,6 +37,8 @@ export interface PlannedStatement {
   readonly cascade: readonly string[];
   readonly drops: readonly ObjectRef[];
   readonly writes: readonly ObjectRef[];
+  /** In a step without a transaction: why the server runs this statement alone; null: it gets a transaction of its own. */
+  readonly alone: string | null;
   /** Planner's estimates when the plan was made; not part of the plan's hash. Null when not asked or not known. */
   readonly estimate: Estimate | null;
 }
@@ -63,6 +65,8 @@ export interface PlanStep {
     readonly textChecksum: string;
   };
   readonly triggers: TriggersMode;
+  /** off: statement by statement, each journalled before and after; nothing is taken back when one fails. */
+  readonly transaction: 'on' | 'off';
   readonly risk: Risk;
   readonly dataLoss: DataLoss;
   readonly statements: readonly PlannedStatement[];

@@ -3,8 +3,11 @@ import type { HistoryEntry } from '../history/history.js';
 import type { ScriptSource, TriggersMode } from '../scripts/rollback-script.js';
 import type { VerificationResult } from '../verify/verification.js';
 
-/** How a step ended. Only `committed` changed anything. */
-export type RecordOutcome = 'committed' | 'dry-run' | 'failed' | 'cancelled';
+/**
+ * How a step ended. `committed` changed everything, `interrupted` a part, `abandoned` is an interrupted run that a person
+ * has closed; the others changed nothing.
+ */
+export type RecordOutcome = 'committed' | 'dry-run' | 'failed' | 'cancelled' | 'interrupted' | 'abandoned';
 
 export interface RecordedStatement {
   readonly line: number;
@@ -30,7 +33,10 @@ export interface RecordEntry {
   readonly historyRow: HistoryEntry;
   readonly planHash: string;
   readonly triggers: TriggersMode;
-  readonly transaction: 'per-version' | 'single';
+  /** none: statement by statement. */
+  readonly transaction: 'per-version' | 'single' | 'none';
+  /** The run that this one carried on or closed. */
+  readonly resumes?: string | undefined;
   readonly reason: string | null;
   readonly approval: string | null;
   readonly who: { readonly databaseUser: string; readonly systemUser: string; readonly host: string };

@@ -9,9 +9,10 @@ import type { VerificationResult } from '../verify/verification.js';
  * - failed: this step stopped the run; nothing of it remains
  * - rolled-back: it went through, but the transaction it shared was rolled back
  * - unknown: the connection broke during COMMIT and the server could not be asked again
+ * - interrupted: a step without a transaction stopped between two statements; flyback resume carries on
  * - not-run: the run stopped before it
  */
-export type StepOutcome = 'committed' | 'passed' | 'failed' | 'rolled-back' | 'unknown' | 'not-run';
+export type StepOutcome = 'committed' | 'passed' | 'failed' | 'rolled-back' | 'unknown' | 'interrupted' | 'not-run';
 
 export interface StepResult {
   readonly version: string;
@@ -25,7 +26,7 @@ export interface StepResult {
 
 export interface RunResult {
   readonly run: string;
-  readonly outcome: 'committed' | 'dry-run' | 'failed' | 'cancelled' | 'unknown';
+  readonly outcome: 'committed' | 'dry-run' | 'failed' | 'cancelled' | 'unknown' | 'interrupted';
   readonly steps: readonly StepResult[];
   /** Why the run stopped, when it did. Steps committed before stay committed. */
   readonly failure: FlybackError | undefined;

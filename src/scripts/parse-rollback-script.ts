@@ -2,6 +2,7 @@ import type { MetaCommand, SplitScript, SqlDialect } from '../adapter/database.j
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 import type { Version, VersionScheme } from '../history/version.js';
+import { journalName } from '../journal/journal.js';
 import { commentLines, readDirectives } from './directives.js';
 import { readHistoryDelete, writesTo, type HistoryDelete, type TableName } from './history-statements.js';
 import { judgePsql } from './psql-commands.js';
@@ -72,6 +73,7 @@ export function unreadableScript(
     statements: [],
     verifications: [],
     directives: { allowLoss: [], stub: false },
+    transaction: 'on',
     takenOver: [],
     findings: [finding],
   };
@@ -115,6 +117,8 @@ export function historyDeleteFindings(
 
 class ScriptParser {
   #isStub = false;
+  /** Index of the first statement that the server refuses inside a transaction, and its key words. */
+  #needsNone: { readonly index: number; readonly words: string } | undefined;
   readonly #input: RollbackScriptInput;
   readonly #report: ScriptReport;
   readonly #split: SplitScript;
@@ -172,6 +176,7 @@ class ScriptParser {
     });
     this.#queries(verifying);
     this.#directives(directives);
+    const transaction = this.#transactionMode(directives);
     this.#replicaWindow(directives);
     const kept = statements.filter((_statement, index) => !this.#removed.has(index) && !verifying.has(index));
     this.#effect(verifying);
@@ -186,6 +191,7 @@ class ScriptParser {
       statements: kept,
       verifications,
       directives,
+      transaction,
       takenOver: this.#takenOver.sort((a, b) => a.line - b.line),
       findings: this.#report.findings,
     };
@@ -309,14 +315,7 @@ class ScriptParser {
       return;
     }
     const words = role.kind === 'effect' ? this.#input.dialect.notTransactional(statement.text) : undefined;
-    if (words !== undefined) {
-      this.#report.add(
-        'needs-no-transaction',
-        statement,
-        `${words} cannot run inside a transaction.`,
-        'This release refuses it: support comes with the runner for statements without a transaction. Run it by hand.',
-      );
-    }
+    if (words !== undefined) this.#needsNone ??= { index, words };
     if (this.#mentions?.test(statement.text) === true && this.#history(statement, index)) return;
     if (this.#afterCommit.has(index) && (role.kind === 'effect' || role.kind === 'setting')) {
       this.#report.add(
@@ -344,7 +343,7 @@ class ScriptParser {
         `${firstWords(statement.text)} would change the history table ${historyTable.name}.`,
         'Remove it: flyback deletes the row of the version itself.',
       );
-    } else if (writesTo(tokens, recordTable)) {
+    } else if (writesTo(tokens, recordTable) || writesTo(tokens, { ...recordTable, name: journalName(recordTable.name) })) {
       this.#report.add(
         'record-touched',
         statement,
@@ -415,14 +414,6 @@ class ScriptParser {
   }
 
   #directives(directives: Directives): void {
-    if (directives.transaction === 'off') {
-      this.#report.add(
-        'transaction-off-unsupported',
-        this.#find(/flyback\s*:\s*transaction/i),
-        'The script asks to run without a transaction.',
-        'This release refuses it: support comes with the runner for statements without a transaction.',
-      );
-    }
     if (directives.stub) {
       this.#isStub = true;
       this.#report.add(
@@ -432,6 +423,54 @@ class ScriptParser {
         'Finish and review it, then remove the line with flyback: stub.',
       );
     }
+  }
+
+  /** One statement that the server refuses inside a transaction makes the whole script run statement by statement. */
+  #transactionMode(directives: Directives): 'on' | 'off' {
+    if (this.#needsNone === undefined && directives.transaction !== 'off') return 'on';
+    if (this.#needsNone !== undefined) {
+      const { index, words } = this.#needsNone;
+      const statement = this.#split.statements[index] as Statement;
+      if (directives.transaction === 'on') {
+        this.#report.add(
+          'needs-no-transaction',
+          statement,
+          `${words} cannot run inside a transaction, and the directive transaction on asks for one.`,
+          'Remove the directive: flyback then runs the script statement by statement, journalled.',
+        );
+        return 'on';
+      }
+      const begin = this.#takenOver.find((part) => part.part === 'begin');
+      if (begin === undefined) {
+        if (directives.transaction === undefined) {
+          this.#report.add(
+            'runs-without-transaction',
+            statement,
+            `${words} cannot run inside a transaction: the script runs statement by statement, journalled.`,
+            'Write -- flyback: transaction off to say that this is meant.',
+          );
+        }
+      } else {
+        this.#report.add(
+          'transaction-impossible',
+          statement,
+          `${words} cannot run between the BEGIN and COMMIT of this script: run by psql, it would fail here.`,
+          'flyback runs the script statement by statement, journalled; remove BEGIN and COMMIT.',
+        );
+      }
+    }
+    for (const [index, role] of this.#roles.entries()) {
+      const statement = this.#split.statements[index] as Statement;
+      if (role.kind === 'setting' && /^set\s+local\b/i.test(statement.text)) {
+        this.#report.add(
+          'set-local-without-transaction',
+          statement,
+          'SET LOCAL ends with the statement here, for each has a transaction of its own.',
+          'Write SET: flyback ends it with the script.',
+        );
+      }
+    }
+    return 'off';
   }
 
   #find(pattern: RegExp): Place | undefined {

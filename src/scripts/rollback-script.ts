@@ -46,6 +46,8 @@ export interface RollbackScript {
   readonly checksum: string;
   /** Decoded text after placeholder replacement. */
   readonly text: string;
+  /** off: run statement by statement, journalled, because a statement of it refuses a transaction or a directive says so. */
+  readonly transaction: 'on' | 'off';
   /** What runs, in order: without the parts that flyback takes over and without verification queries. */
   readonly statements: readonly Statement[];
   readonly verifications: readonly Verification[];

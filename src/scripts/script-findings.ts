@@ -27,8 +27,19 @@ export const scriptFindings = {
     'warning',
     'BEGIN with a mode (isolation level, READ ONLY) that flyback does not take over',
   ],
-  'transaction-off-unsupported': ['error', 'the directive transaction off needs the runner without a transaction'],
-  'needs-no-transaction': ['error', 'the server refuses this statement inside a transaction'],
+  'needs-no-transaction': [
+    'error',
+    'the server refuses this statement inside a transaction, and the script asks for one (transaction on)',
+  ],
+  'runs-without-transaction': [
+    'info',
+    'a statement that the server refuses inside a transaction: flyback runs the script statement by statement, journalled',
+  ],
+  'transaction-impossible': [
+    'warning',
+    'BEGIN … COMMIT around a statement that the server refuses inside a transaction: run by psql, the script would fail',
+  ],
+  'set-local-without-transaction': ['warning', 'SET LOCAL in a script that runs without a transaction has no effect'],
   'strings-nonstandard': ['error', 'standard_conforming_strings off changes where strings end'],
   'replica-mode-partial': [
     'warning',

@@ -92,6 +92,7 @@ export function rollbackScript(versionText: string, changes: Partial<RollbackScr
     statements: [],
     verifications: [],
     directives: { allowLoss: [], stub: false },
+    transaction: 'on',
     takenOver: [],
     findings: [],
     ...changes,

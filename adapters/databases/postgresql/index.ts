@@ -30,5 +30,6 @@ export const postgresql: DatabaseAdapter = {
   classifierFor,
   objectFacts: readObjectFacts,
   cascadeVictims: readCascadeVictims,
+  recovery: async (statement: string) => (await import('./recovery.js')).recovery(statement),
   sql: postgresqlSql,
 };

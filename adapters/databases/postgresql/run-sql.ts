@@ -9,6 +9,7 @@ import {
 import type { QualifiedName } from '../../../src/history/history.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
 import { constraintChecks, touchedConstraints } from './integrity-sql.js';
+import { journalSql } from './journal-sql.js';
 import { qualified, quoteIdentifier, quoteLiteral } from './quoting.js';
 import { recordSql } from './record-sql.js';
 
@@ -182,4 +183,26 @@ FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE (NOT t.
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
   record: recordSql,
+  journal: journalSql,
+
+  setUpSession: (session: ServerFacts, settings: StepSettings) => {
+    const values = [
+      `role=${session.role}`,
+      `search_path=${scriptSearchPath(session, settings.scriptSchema)}`,
+      'standard_conforming_strings=on',
+      'client_encoding=UTF8',
+      // What is told as done must be on disk: after a crash of the server nobody could tell how far a script came.
+      'synchronous_commit=on',
+      `lock_timeout=${settings.lockTimeoutMs}ms`,
+      `statement_timeout=${settings.statementTimeoutMs > 0 ? `${settings.statementTimeoutMs}ms` : session.statementTimeout}`,
+      ...(session.mayUseReplicaMode ? ['session_replication_role=origin'] : []),
+    ].map((pair) => {
+      const at = pair.indexOf('=');
+      return `pg_catalog.set_config('${pair.slice(0, at)}', ${quoteLiteral(pair.slice(at + 1))}, false)`;
+    });
+    return `RESET SESSION AUTHORIZATION;SELECT ${values.join(', ')}`;
+  },
+
+  settingNeedsRestart: (name: string) =>
+    `SELECT coalesce((SELECT context = 'postmaster' FROM pg_catalog.pg_settings WHERE name = pg_catalog.lower(${quoteLiteral(name)})), false)`,
 };

@@ -6,7 +6,7 @@ import { toolLock } from './lock.js';
 import { loadMigrations } from './migrations.js';
 import { replacePlaceholders } from './placeholders.js';
 import { scratchHistory } from './scratch-history.js';
-import { checkTable, describeTable, parseRows, readRows, removeRow, scriptSchema, tableName } from './table.js';
+import { checkTable, describeTable, parseRows, readRows, removeRow, scriptSchema, setSuccess, tableName } from './table.js';
 import { flywayVersions } from './versions.js';
 
 /** Flyway's schema history table, files and lock, by the rules of 13.0.0, which hold for 7.15 and newer. */
@@ -22,6 +22,7 @@ export const flywayHistory: HistoryAdapter = {
   interpret,
   toolLock,
   removeRow,
+  setSuccess,
   scriptSchema,
   replacePlaceholders,
   forecast,

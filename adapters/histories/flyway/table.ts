@@ -134,6 +134,23 @@ export function parseRows(result: QueryResult): readonly HistoryEntry[] {
  * rank that Flyway reused for another migration matches nothing. Returns the deleted row in the columns of readRows.
  */
 export function removeRow(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): string {
+  return `DELETE FROM ${database.sql.qualified(table)} WHERE ${exactly(database, entry)} RETURNING ${columnList(database)}`;
+}
+
+/**
+ * Sets the mark of success of exactly one row, found as removeRow finds it. Flyway's migrate and validate stop at a row
+ * marked as failed ("Detected failed migration"); its repair deletes it.
+ */
+export function setSuccess(
+  database: DatabaseAdapter,
+  table: QualifiedName,
+  entry: HistoryEntry,
+  success: boolean,
+): string {
+  return `UPDATE ${database.sql.qualified(table)} SET success = ${String(success)} WHERE ${exactly(database, entry)} RETURNING ${columnList(database)}`;
+}
+
+function exactly(database: DatabaseAdapter, entry: HistoryEntry): string {
   const quoteLiteral = (text: string): string => database.dialect.quoteLiteral(text);
   const orNull = (text: string | null): string => (text === null ? 'NULL' : quoteLiteral(text));
   const guards = [
@@ -145,7 +162,7 @@ export function removeRow(database: DatabaseAdapter, table: QualifiedName, entry
     `checksum IS NOT DISTINCT FROM ${entry.checksum === null ? 'NULL' : wholeNumber(entry.checksum)}`,
     `success = ${entry.success ? 'true' : 'false'}`,
   ];
-  return `DELETE FROM ${database.sql.qualified(table)} WHERE ${guards.join(' AND ')} RETURNING ${columnList(database)}`;
+  return guards.join(' AND ');
 }
 
 function columnList(database: DatabaseAdapter): string {

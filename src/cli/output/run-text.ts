@@ -60,6 +60,7 @@ const outcomeWords: Readonly<Record<StepOutcome, string>> = {
   failed: 'failed, nothing changed',
   'rolled-back': 'not committed',
   unknown: 'unknown',
+  interrupted: 'interrupted',
   'not-run': 'not run',
 };
 

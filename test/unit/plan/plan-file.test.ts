@@ -11,6 +11,7 @@ const step: PlanStep = {
   entry: historyEntry(2, '2'),
   script: { file: 'rollbacks/R2__step.sql', source: 'rollback', checksum: 'aa', textChecksum: 'bb' },
   triggers: 'replica',
+  transaction: 'on',
   risk: 'critical',
   dataLoss: 'yes',
   statements: [
@@ -25,6 +26,7 @@ const step: PlanStep = {
       cascade: ['view v'],
       drops: [{ kind: 'table', name: 't' }],
       writes: [],
+      alone: null,
       estimate: { rows: 5, bytes: 8192, alsoLocks: [] },
     },
   ],
