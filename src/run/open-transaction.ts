@@ -53,16 +53,7 @@ export async function openTransaction(
     if (rows?.[0] === undefined) throw new FlybackError('internal', 'The history table gave no answer.');
     const entries = toolbox.history.parseRows(rows[0]);
     compareHistory(request, expected, entries);
-    const waiting = (sessions?.[0]?.rows ?? []).filter((row) => row[0] === 'waits');
-    if (waiting.length > 0 && request.mode === 'for-real') {
-      throw new FlybackError(
-        'lock-unavailable',
-        `A migration run is waiting for the history's lock (process ${waiting.map((row) => row[1]).join(', ')}); it has read the history already and would migrate on top of what it remembers.`,
-        {
-          hint: 'Let it finish or stop it, then roll back.',
-        },
-      );
-    }
+    if (request.mode === 'for-real') refuseWaiting(sessions?.[0]?.rows ?? []);
     return {
       lastHash: record.exists ? (last?.[0]?.rows[0]?.[0] ?? genesisHash) : genesisHash,
       record: createRecord ? plan.recordTable : existing,
@@ -78,11 +69,31 @@ async function takeToolLock(request: RunRequest): Promise<void> {
   const { sql } = toolbox.database;
   const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
   const begin = `${sql.beginStep(session.facts, stepSettings(request))};${sql.tryToolLock(lock)}`;
-  for (let waitedMs = 0; ; waitedMs += toolLockPollMs) {
+  await untilLocked(request, async () => {
     const answer = await session.query(begin);
-    if (answer.at(-1)?.rows[0]?.[0] === 't') break;
+    if (answer.at(-1)?.rows[0]?.[0] === 't') return true;
     await session.query(sql.rollback);
-    const holders = await describeHolders(session, sql.toolLockSessions(lock));
+    return false;
+  });
+}
+
+/**
+ * Takes the tool's lock for the session, by the same polling; whoever calls this releases it. Throws FlybackError
+ * lock-unavailable when it is not to be had in time.
+ */
+export async function takeSessionLock(request: RunRequest): Promise<void> {
+  const { session, toolbox, plan } = request;
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+  const take = toolbox.database.sql.keepToolLock(lock);
+  await untilLocked(request, async () => (await session.query(take)).at(-1)?.rows[0]?.[0] === 't');
+}
+
+async function untilLocked(request: RunRequest, tryOnce: () => Promise<boolean>): Promise<void> {
+  const { session, toolbox, plan } = request;
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+  for (let waitedMs = 0; ; waitedMs += toolLockPollMs) {
+    if (await tryOnce()) break;
+    const holders = await describeHolders(session, toolbox.database.sql.toolLockSessions(lock));
     if (waitedMs >= request.settings.toolLockWaitMs) {
       throw new FlybackError(
         'lock-unavailable',
@@ -108,8 +119,25 @@ async function describeHolders(session: Session, sql: string): Promise<readonly 
     );
 }
 
+/** Rows of toolLockSessions: whoever waits for the lock has read the history already and remembers it. */
+export function refuseWaiting(sessions: readonly (readonly (string | null)[])[]): void {
+  const waiting = sessions.filter((row) => row[0] === 'waits');
+  if (waiting.length === 0) return;
+  throw new FlybackError(
+    'lock-unavailable',
+    `A migration run is waiting for the history's lock (process ${waiting.map((row) => row[1]).join(', ')}); it has read the history already and would migrate on top of what it remembers.`,
+    {
+      hint: 'Let it finish or stop it, then roll back.',
+    },
+  );
+}
+
 /** What was planned against must still be true, row by row. */
-function compareHistory(request: RunRequest, expected: readonly HistoryEntry[], found: readonly HistoryEntry[]): void {
+export function compareHistory(
+  request: RunRequest,
+  expected: readonly HistoryEntry[],
+  found: readonly HistoryEntry[],
+): void {
   const { toolbox, plan } = request;
   const { table } = plan.history;
   const now = toolbox.history.interpret(table, found).fingerprint;

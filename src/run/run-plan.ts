@@ -1,10 +1,10 @@
-import type { Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import type { PlanStep } from '../plan/plan.js';
 import { genesisHash, type RecordEntry, type RecordOutcome } from '../record/record-entry.js';
-import { appendEntries, chainEntry } from '../record/record-store.js';
+import { chainEntry } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
+import { wasCommitted, writeAfterwards } from './aftermath.js';
 import { openTransaction } from './open-transaction.js';
 import { cancelledError, pause, throwIfCancelled } from './pause.js';
 import type { RunRequest } from './run-request.js';
@@ -12,6 +12,7 @@ import type { RunResult, StepOutcome, StepResult } from './run-result.js';
 import { runStep, type StepWork } from './run-step.js';
 import { connectionLostError, guardError } from './step-failure.js';
 import { openingMessage, type StepMessage } from './step-messages.js';
+import { stepEntry } from './step-entry.js';
 import { stepTexts, type StepTexts } from './step-texts.js';
 
 /**
@@ -34,9 +35,6 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
 }
 
 const noWork: StepWork = { statements: [], verifications: [], notices: [], warnings: [] };
-
-/** How long to wait for a broken session's transaction to end before its outcome is called unknown. */
-const undecidedWaitMs = 30_000;
 
 /** A listener that fails is the caller's problem; it must not look like a failure of the server in mid-transaction. */
 function quiet(onEvent: RunRequest['onEvent']): RunRequest['onEvent'] {
@@ -370,7 +368,7 @@ class TransactionalRun {
       await this.#recordFailure(last.index, final, noWork, last.started);
       throw final;
     }
-    const found = await this.#wasCommitted(last.hash);
+    const found = await wasCommitted(this.#request, last.hash);
     if (found === true) {
       this.#committed(last);
       if (last.index === this.#steps.length - 1) {
@@ -393,39 +391,6 @@ class TransactionalRun {
         cause: error,
       },
     );
-  }
-
-  async #wasCommitted(hash: string): Promise<boolean | undefined> {
-    return this.#elsewhere(async (session) => {
-      const { toolbox, plan } = this.#request;
-      const [described] = await session.query(toolbox.database.sql.record.describe(plan.recordTable));
-      if (described?.rows[0]?.[0] === null) return false;
-      // Waits for the broken session's transaction, if the server has not noticed yet that its client is gone.
-      const answers = await session.query(
-        [
-          toolbox.database.sql.beginOwn(session.facts, undecidedWaitMs),
-          toolbox.database.sql.record.lock(plan.recordTable),
-          toolbox.database.sql.record.find(plan.recordTable, hash),
-          toolbox.database.sql.rollback,
-        ].join(';'),
-      );
-      return (answers.at(-2)?.rows.length ?? 0) > 0;
-    });
-  }
-
-  async #elsewhere<T>(work: (session: Session) => Promise<T>): Promise<T | undefined> {
-    const { reconnect } = this.#request;
-    if (reconnect === undefined) return undefined;
-    try {
-      const session = await reconnect();
-      try {
-        return await work(session);
-      } finally {
-        await session.close();
-      }
-    } catch {
-      return undefined;
-    }
   }
 
   async #stepFailed(
@@ -478,32 +443,16 @@ class TransactionalRun {
 
   /** Entries of runs that changed nothing; that they cannot be written is a warning, never a second failure. */
   async #writeRecord(entries: readonly RecordEntry[]): Promise<void> {
-    const { session, toolbox, plan } = this.#request;
-    const write = (on: Session): Promise<readonly string[]> =>
-      appendEntries(on, toolbox.database, plan.recordTable, entries);
-    let hashes: readonly string[] | undefined;
-    let why = '';
-    try {
-      hashes = await write(session);
-    } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
-      hashes = await this.#elsewhere(write);
-    }
-    const hash = hashes?.at(-1);
-    if (hash === undefined) {
-      this.#warnings.push(`This run could not be written to the record: ${why}`);
-      return;
-    }
-    this.#recordHash = hash;
-    this.#request.onEvent?.({ kind: 'recorded', hash });
+    const written = await writeAfterwards(this.#request, entries);
+    if ('hash' in written) this.#recordHash = written.hash;
+    else this.#warnings.push(written.warning);
   }
 
   #announce(index: number): void {
     this.#request.onEvent?.({
       kind: 'step-started',
       version: this.#at(index).step.version,
-      number: index + 1,
-      of: this.#steps.length,
+      ...this.#number(index),
     });
   }
 
@@ -533,32 +482,21 @@ class TransactionalRun {
     started: number,
     error: FlybackError | undefined,
   ): RecordEntry {
-    const { plan, session, who, reason, redact, now } = this.#request;
-    const { step } = this.#at(index);
-    const finishedAt = now();
-    return {
-      format: 1,
-      flyback: this.#request.flybackVersion,
-      run: this.#request.runId,
-      step: { number: index + 1, of: this.#steps.length },
+    return stepEntry(this.#request, {
+      step: this.#at(index).step,
       outcome,
-      tool: plan.tool,
-      version: step.version,
-      description: step.description,
-      script: { file: step.script.file, source: step.script.source, checksum: step.script.checksum },
-      historyRow: step.entry,
-      planHash: plan.hash,
-      triggers: step.triggers,
-      transaction: plan.transaction,
-      reason: reason === undefined ? null : redact(reason),
-      approval: step.approval ?? null,
-      who: { databaseUser: session.facts.user, ...who },
-      database: { name: session.facts.databaseName, serverVersion: session.facts.version },
-      startedAt: new Date(finishedAt.getTime() - (performance.now() - started)).toISOString(),
-      finishedAt: finishedAt.toISOString(),
+      ...this.#number(index),
+      transaction: this.#request.plan.transaction,
       statements: work.statements,
       verifications: work.verifications,
-      error: error === undefined ? null : { code: error.code, message: redact(error.message) },
-    };
+      started,
+      error,
+    });
+  }
+
+  /** The step's place in the whole run, of which this may be a part. */
+  #number(index: number): { readonly number: number; readonly of: number } {
+    const { before, of } = this.#request.part ?? { before: 0, of: this.#steps.length };
+    return { number: before + index + 1, of };
   }
 }

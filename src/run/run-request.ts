@@ -23,6 +23,8 @@ export interface RunRequest {
   readonly who: { readonly systemUser: string; readonly host: string };
   readonly flybackVersion: string;
   readonly runId: string;
+  /** When the plan given here is a part of a longer one: how many steps came before, and how many there are. */
+  readonly part?: { readonly before: number; readonly of: number } | undefined;
   /** Takes secrets out of text before it is recorded. */
   readonly redact: (text: string) => string;
   readonly now: () => Date;

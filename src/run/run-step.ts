@@ -1,18 +1,16 @@
 import type { QueryResult, ServerFailure } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
-import type { PlanStep } from '../plan/plan.js';
+import type { PlannedStatement, PlanStep } from '../plan/plan.js';
 import type { RecordedStatement } from '../record/record-entry.js';
 import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
-import { checkExpectation } from '../verify/check-expectation.js';
 import type { VerificationResult } from '../verify/verification.js';
 import type { RunRequest } from './run-request.js';
 import { connectionLostError, guardError, isLockTimeout, scriptError } from './step-failure.js';
+import { recordedStatement } from './recorded-statement.js';
 import { stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
 import type { StepTexts } from './step-texts.js';
-
-/** Statements longer than this are cut in the record; the script's checksum pins the whole text. */
-const recordedLength = 1000;
+import { verificationError, verificationResult } from './verification-result.js';
 
 /** What a step did before its commit. */
 export interface StepWork {
@@ -161,31 +159,13 @@ class Collector {
     if (message.kind === 'statement') {
       const statement = this.#script.statements[message.statement];
       const line = statement?.line ?? 0;
-      const sql = this.#request.redact(message.sql);
-      this.statements.push({
-        line,
-        sql: sql.length > recordedLength ? `${sql.slice(0, recordedLength)}…` : sql,
-        rows: answer[0]?.rowCount ?? null,
-        durationMs: round(durationMs),
-      });
+      this.statements.push(recordedStatement(this.#request, line, message.sql, answer[0]?.rowCount, durationMs));
       this.#request.onEvent?.({ kind: 'statement-finished', version: this.#step.version, line, durationMs });
     }
     if (message.kind === 'verification') {
       const verification = this.#script.verifications[message.verification];
       if (verification === undefined) return;
-      const checked = checkExpectation(
-        verification.expectation,
-        answer[0] ?? { command: '', rowCount: 0, columns: [], rows: [] },
-      );
-      const result: VerificationResult = {
-        name: verification.name,
-        line: verification.query.line,
-        query: this.#request.redact(verification.query.text),
-        expected: this.#request.redact(checked.expected),
-        actual: this.#request.redact(checked.actual),
-        passed: checked.passed,
-        durationMs: round(durationMs),
-      };
+      const result = verificationResult(this.#request, verification, answer[0], durationMs);
       this.verifications.push(result);
       this.#request.onEvent?.({ kind: 'verified', version: this.#step.version, result });
     }
@@ -199,10 +179,6 @@ class Collector {
       warnings: [],
     };
   }
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }
 
 type Answers = ReadonlyMap<StepMessage, readonly QueryResult[]>;
@@ -323,9 +299,18 @@ const switching = /replication_role|\btrigger\b/i;
  * the script might have switched them off by itself.
  */
 async function checkConstraints(request: RunRequest, step: PlanStep, answers: Answers): Promise<readonly string[]> {
-  const ids = touchedIds(answers);
+  return checkTouched(request, step, step.statements, touchedIds(answers));
+}
+
+/** The check itself, for the constraints with these ids, after these statements; returns what could not be checked. */
+export async function checkTouched(
+  request: RunRequest,
+  step: Pick<PlanStep, 'version' | 'triggers'>,
+  statements: readonly PlannedStatement[],
+  ids: string | null | undefined,
+): Promise<readonly string[]> {
   if (ids === null || ids === undefined) return [];
-  const mayHaveSwitched = step.statements.some(
+  const mayHaveSwitched = statements.some(
     (statement) => statement.changes.includes('procedural') || switching.test(statement.sql),
   );
   if (step.triggers !== 'replica' && !mayHaveSwitched) return [];
@@ -375,23 +360,4 @@ function touchedIds(answers: Answers): string | null | undefined {
 function answerOf(answers: Answers, kind: StepMessage['kind']): readonly QueryResult[] | undefined {
   for (const [message, answer] of answers) if (message.kind === kind) return answer;
   return undefined;
-}
-
-function verificationError(
-  script: RollbackScript,
-  failed: VerificationResult,
-  all: readonly VerificationResult[],
-): FlybackError {
-  const verification = script.verifications.find(
-    (candidate) => candidate.name === failed.name && candidate.query.line === failed.line,
-  );
-  const count = all.filter((result) => !result.passed).length;
-  return new FlybackError(
-    'verification-failed',
-    `Verification "${failed.name}" of version ${script.version.text} expected ${failed.expected}, but got ${failed.actual}${count > 1 ? ` (${count - 1} more failed)` : ''}. Nothing was changed.`,
-    {
-      hint: 'Find out why the state is not as expected; the script, the expectation or the database is wrong.',
-      ...(verification === undefined ? {} : { location: locate(script, verification.query, undefined) }),
-    },
-  );
 }
