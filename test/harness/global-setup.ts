@@ -1,18 +1,18 @@
 import type { TestProject } from 'vitest/node';
-import { installFlyway, type FlywayInstallation } from './flyway/install.js';
+import { flywayMajors, installFlyway, type FlywayInstallations } from './flyway/install.js';
 import { isCi, startServers, type StartedServer, type TestServer } from './servers.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
     readonly servers: readonly TestServer[];
-    readonly flyway: FlywayInstallation;
+    readonly flyway: FlywayInstallations;
   }
 }
 
 interface Shared {
   users: number;
   readonly servers: Promise<readonly StartedServer[]>;
-  readonly flyway: Promise<FlywayInstallation>;
+  readonly flyway: Promise<FlywayInstallations>;
 }
 
 const key = Symbol.for('flyback.test.shared');
@@ -42,12 +42,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-async function requireFlyway(): Promise<FlywayInstallation> {
-  const installation = await installFlyway();
-  if ('missing' in installation) {
-    const message = `The suites that need the real Flyway are NOT RUN: ${installation.missing}.`;
+async function requireFlyway(): Promise<FlywayInstallations> {
+  const installations = await installFlyway();
+  for (const major of flywayMajors) {
+    const installation = installations[major];
+    if (!('missing' in installation)) continue;
+    const message = `The suites that need the real Flyway ${String(major)} are NOT RUN: ${installation.missing}.`;
     if (isCi(process.env)) throw new Error(`${message} In CI they must be: install a JDK (17 or newer) and Maven.`);
     console.warn(`\n*** ${message} Install a JDK (17 or newer) and Maven to run them. ***\n`);
   }
-  return installation;
+  return installations;
 }

@@ -1,3 +1,5 @@
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
@@ -22,7 +24,7 @@ import org.flywaydb.core.api.output.RepairOutput;
 import org.flywaydb.core.api.output.RepairResult;
 import org.flywaydb.core.api.output.ValidateOutput;
 import org.flywaydb.core.api.output.ValidateResult;
-import tools.jackson.databind.json.JsonMapper;
+import org.flywaydb.core.internal.license.VersionPrinter;
 
 /**
  * Runs the real Flyway on request. Each line of standard input is {"id", "command", "config"}, each line of standard
@@ -30,7 +32,7 @@ import tools.jackson.databind.json.JsonMapper;
  * of standard input ends the process at once, in the middle of a command too: its parent is gone.
  */
 final class FlywayRunner {
-  private static final JsonMapper JSON = JsonMapper.builder().build();
+  private static final Gson JSON = new GsonBuilder().serializeNulls().create();
   private static final List<String> LOG = new ArrayList<>();
 
   public static void main(String[] arguments) throws Exception {
@@ -75,7 +77,7 @@ final class FlywayRunner {
       LOG.clear();
     }
     try {
-      Map<String, Object> request = JSON.readValue(line, Map.class);
+      Map<String, Object> request = JSON.fromJson(line, Map.class);
       answer.put("id", request.get("id"));
       Flyway flyway =
           Flyway.configure().configuration((Map<String, String>) request.get("config")).load();
@@ -86,7 +88,7 @@ final class FlywayRunner {
     synchronized (LOG) {
       answer.put("log", new ArrayList<>(LOG));
     }
-    return JSON.writeValueAsString(answer);
+    return JSON.toJson(answer);
   }
 
   private static Object run(Flyway flyway, String command) {
@@ -100,6 +102,7 @@ final class FlywayRunner {
       case "validate" -> validated(flyway.validateWithResult());
       case "repair" -> repaired(flyway.repair());
       case "baseline" -> baselined(flyway.baseline());
+      case "version" -> VersionPrinter.getVersion();
       default -> throw new IllegalArgumentException("No such command: " + command);
     };
   }

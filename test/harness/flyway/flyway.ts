@@ -3,6 +3,10 @@ import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { describe, inject } from 'vitest';
 import type { TestDatabase } from '../postgres.js';
+import { flywayMajors, type FlywayMajor } from './install.js';
+
+/** The one that the tests use unless they are about another. */
+export const newestFlyway: FlywayMajor = 13;
 
 export interface FlywayOptions {
   readonly database: Pick<TestDatabase, 'jdbcUrl' | 'user' | 'password'>;
@@ -84,6 +88,8 @@ export class FlywayFailure extends Error {
 /** A Java process of its own: two of them compete as two real Flyways do. */
 export interface FlywayProcess {
   readonly processId: number;
+  /** What Flyway says that it is, "13.0.0". */
+  version(): Promise<string>;
   open(options: FlywayOptions): Flyway;
   /** Lines that the latest finished command logged, "LEVEL text". */
   lastLog(): readonly string[];
@@ -99,23 +105,30 @@ interface Answer {
 }
 
 /** A suite that needs the real Flyway. Where it cannot be had the suite is skipped by name (in CI the run fails before). */
-export function describeWithFlyway(title: string, define: () => void): void {
-  const installation = inject('flyway');
+export function describeWithFlyway(title: string, define: () => void, major = newestFlyway): void {
+  const installation = inject('flyway')[major];
   const reason = 'missing' in installation ? ` [not run, no Flyway: ${installation.missing}]` : '';
   describe.skipIf('missing' in installation)(`${title}${reason}`, define);
 }
 
-let sharedProcess: FlywayProcess | undefined;
+/** The same suite once for each line of Flyway, oldest first. */
+export function forEachFlyway(title: string, define: (major: FlywayMajor) => void): void {
+  for (const major of flywayMajors)
+    describeWithFlyway(`${title} (Flyway ${String(major)})`, () => define(major), major);
+}
 
-/** Flyway on one project, in the one Java process that this test file keeps. */
-export function flyway(options: FlywayOptions): Flyway {
-  sharedProcess ??= startFlyway();
-  return sharedProcess.open(options);
+const sharedProcesses = new Map<FlywayMajor, FlywayProcess>();
+
+/** Flyway on one project, in the one Java process of that line which this test file keeps. */
+export function flyway(options: FlywayOptions, major = newestFlyway): Flyway {
+  const process = sharedProcesses.get(major) ?? startFlyway(major);
+  sharedProcesses.set(major, process);
+  return process.open(options);
 }
 
 /** Starts another Java process. It ends with this one. */
-export function startFlyway(): FlywayProcess {
-  const installation = inject('flyway');
+export function startFlyway(major = newestFlyway): FlywayProcess {
+  const installation = inject('flyway')[major];
   if ('missing' in installation) throw new Error(`No Flyway: ${installation.missing}`);
   // The two options save half of the start-up time of such a short life.
   const jvmArguments = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', installation.classPath, 'FlywayRunner'];
@@ -143,17 +156,20 @@ export function startFlyway(): FlywayProcess {
   child.unref();
   for (const stream of [child.stdin, child.stdout]) if (stream instanceof Socket) stream.unref();
 
-  const send = async (command: string, options: FlywayOptions): Promise<unknown> => {
+  const send = async (command: string, options?: FlywayOptions): Promise<unknown> => {
     if (ended !== undefined) throw new Error(ended);
     const id = nextId++;
     const answered = new Promise<Answer>((resolve, reject) => waiting.set(id, { resolve, reject }));
-    child.stdin.write(`${JSON.stringify({ id, command, config: flywayConfig(options) })}\n`);
+    child.stdin.write(
+      `${JSON.stringify({ id, command, config: options === undefined ? {} : flywayConfig(options) })}\n`,
+    );
     const { error, log: lines, result } = await answered;
     if (error !== undefined) throw new FlywayFailure(error.message, error.code, lines);
     return result;
   };
   return {
     processId: child.pid ?? 0,
+    version: async () => (await send('version')) as string,
     open: (options) => ({
       migrate: async () => (await send('migrate', options)) as MigrateResult,
       info: async () => (await send('info', options)) as readonly InfoRow[],

@@ -7,31 +7,46 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { exists, publishFolder } from '../../../adapters/databases/postgresql/embedded-binaries.js';
 
+/** The newest line, and the last releases of two older ones that are still in wide use: 9.22 and 10.22. */
+export const flywayMajors = [9, 10, 13] as const;
+export type FlywayMajor = (typeof flywayMajors)[number];
+
 /** Where the real Flyway is ready to run, or why it is not. Plain data: it travels to the test processes. */
 export type FlywayInstallation = { readonly classPath: string } | { readonly missing: string };
+export type FlywayInstallations = Readonly<Record<FlywayMajor, FlywayInstallation>>;
 
 const sourceFolder = fileURLToPath(new URL('.', import.meta.url));
 const cacheFolder = fileURLToPath(new URL('../../../node_modules/.cache/flyback/', import.meta.url));
 
-/** Fetches Flyway 13 with Maven and compiles the runner, once for each state of the two source files. Never throws. */
-export async function installFlyway(): Promise<FlywayInstallation> {
-  const sources = ['pom.xml', 'FlywayRunner.java'].map((name) => path.join(sourceFolder, name));
+/**
+ * Fetches each Flyway with Maven and compiles the runner against it, once for each state of the two source files. Never
+ * throws.
+ */
+export async function installFlyway(): Promise<FlywayInstallations> {
+  const java = await run('java', ['-version']);
+  // One after the other: two Mavens at once may spoil their common repository.
+  const installations: Partial<Record<FlywayMajor, FlywayInstallation>> = {};
+  for (const major of flywayMajors)
+    installations[major] = java === undefined ? await installMajor(major) : { missing: java };
+  return installations as FlywayInstallations;
+}
+
+async function installMajor(major: FlywayMajor): Promise<FlywayInstallation> {
+  const [pom, runner] = [path.join(sourceFolder, 'pom.xml'), path.join(sourceFolder, 'FlywayRunner.java')];
   const hash = createHash('sha256');
-  for (const source of sources) hash.update(await fs.readFile(source));
-  const finished = path.join(cacheFolder, `flyway-${hash.digest('hex').slice(0, 12)}`);
+  for (const source of [pom, runner]) hash.update(await fs.readFile(source));
+  const finished = path.join(cacheFolder, `flyway-${String(major)}-${hash.digest('hex').slice(0, 12)}`);
   const installation = {
     classPath: [path.join(finished, 'classes'), path.join(finished, 'lib', '*')].join(path.delimiter),
   };
-  const java = await run('java', ['-version']);
-  if (java !== undefined) return { missing: java };
   if (await exists(finished)) return installation;
 
   const staging = path.join(cacheFolder, `staging-${randomUUID()}`);
   const library = path.join(staging, 'lib');
   try {
     await fs.mkdir(staging, { recursive: true });
-    const [pom = '', runner = ''] = sources;
-    const copy = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${library}`];
+    const profile = ['-P', `flyway-${String(major)}`];
+    const copy = ['-q', '-B', '-f', pom, ...profile, 'dependency:copy-dependencies', `-DoutputDirectory=${library}`];
     const failure =
       (await run('mvn', copy)) ??
       (await run('javac', ['-cp', path.join(library, '*'), '-d', path.join(staging, 'classes'), runner]));

@@ -2,8 +2,23 @@ import * as fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describeWithFlyway, flyway, FlywayFailure, startFlyway, type Flyway } from '../../harness/flyway/flyway.js';
+import {
+  describeWithFlyway,
+  flyway,
+  FlywayFailure,
+  forEachFlyway,
+  startFlyway,
+  type Flyway,
+} from '../../harness/flyway/flyway.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
+
+forEachFlyway('a line of Flyway', (major) => {
+  test('is the release that its tests believe to have', async () => {
+    const process = startFlyway(major);
+    expect(await process.version()).toBe({ 9: '9.22.3', 10: '10.22.0', 13: '13.0.0' }[major]);
+    process.kill();
+  });
+});
 
 describeWithFlyway('the harness around the real Flyway', () => {
   let folder: string;
