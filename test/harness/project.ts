@@ -12,6 +12,7 @@ import { rollback, type RollbackOptions } from '../../src/run/rollback.js';
 import type { RunEvent, RunResult } from '../../src/run/run-result.js';
 import { readCatalog } from './catalog-text.js';
 import { flyway, type Flyway } from './flyway/flyway.js';
+import type { FlywayMajor } from './flyway/install.js';
 import { runOn, type TestDatabase } from './postgres.js';
 
 /*
@@ -35,6 +36,8 @@ export interface ProjectOptions {
   readonly flyback?: string;
   /** Connection other than the database's own: Flyway's keys of [environments.default]. */
   readonly connection?: Readonly<Record<string, string>>;
+  /** The line of Flyway that `flyway` gives; the newest unless said. */
+  readonly flywayMajor?: FlywayMajor;
 }
 
 export interface CommandResult {
@@ -88,7 +91,8 @@ export async function createProject(options: ProjectOptions): Promise<TestProjec
       for (const files of list) await project.write(files);
       await runOn(database.url, [historyTable, ...list.flatMap((files) => [files.up, historyRow(files)])].join(';\n'));
     },
-    flyway: (config = {}) => flyway({ database, locations: [path.join(folder, 'migrations')], config }),
+    flyway: (config = {}) =>
+      flyway({ database, locations: [path.join(folder, 'migrations')], config }, options.flywayMajor),
     start: (commandLine, environment = {}) =>
       spawn(process.execPath, [command, ...commandLine], {
         cwd: folder,
