@@ -197,6 +197,8 @@ export interface DatabaseAdapter {
    * server describes each.
    */
   cascadeVictims(session: Session, drops: readonly (readonly ObjectRef[])[]): Promise<readonly (readonly string[])[]>;
+  /** What a person still has to do for these statements to take effect (a restart, a reload), one sentence each. */
+  pendingActions(session: Session, statements: readonly string[]): Promise<readonly string[]>;
   /** What can be found out about a statement that runs without a transaction and was interrupted. Loads the parser. */
   recovery(statement: string): Promise<StatementRecovery>;
   readonly sql: DatabaseSql;
@@ -215,7 +217,10 @@ export interface StatementRecovery {
   /** One query, asked before the statement and after an interruption with the script's search_path; undefined unless inspectable. */
   readonly inspect: string | undefined;
   /** Compares the two answers. Pure. */
-  judge(before: readonly (readonly (string | null)[])[] | null, now: readonly (readonly (string | null)[])[]): Inspection;
+  judge(
+    before: readonly (readonly (string | null)[])[] | null,
+    now: readonly (readonly (string | null)[])[],
+  ): Inspection;
 }
 
 /** How far an interrupted statement came. `words` is a sentence for a person. */
@@ -323,8 +328,10 @@ export interface DatabaseSql {
    * commits that are on disk before they are answered. Ends what a script left in the session.
    */
   setUpSession(session: ServerFacts, settings: StepSettings): string;
-  /** One row, one column: 't' when a setting that the statement changes takes effect only after a restart, 'f' after a reload. */
-  settingNeedsRestart(name: string): string;
+  /** Opens a transaction around one statement, under the settings of setUpSession; afterScript ends it as in a step. */
+  beginStatement(): string;
+  /** Inside a transaction: its commit is on disk before it is answered, whatever the session's setting says. */
+  readonly durably: string;
 }
 
 /** The journal of rollbacks without a transaction: rows (id, run, entry), in the order of id. */

@@ -37,6 +37,8 @@ export interface PlanRequest {
   /** Takes secrets out of SQL that the plan shows. */
   readonly redact: (text: string) => string;
   readonly now: Date;
+  /** A dry run is one transaction, so a step that refuses one cannot be rehearsed. */
+  readonly mode: 'for-real' | 'dry-run';
   /** Whether all steps will share one transaction when run (single, or a dry run): their locks add up. */
   readonly locksAddUp: 'yes' | 'no';
   /** Sizes cost a look at every file of the tables; only a plan that is shown needs them. */
@@ -65,6 +67,7 @@ export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
   const drafts = chosen.map(({ row, script }) => draftStep(request, classifier, row, script, triggers.mode));
   const facts = await askCatalog(request, drafts);
   const steps = drafts.map((draft) => finishStep(draft, facts));
+  refuseWithoutTransaction(request, steps);
   checkLockBudget(request.session.facts, steps.length, facts.locks);
   const after = historyAfter(request, selection);
   const unsigned: Omit<Plan, 'hash'> = {
@@ -93,6 +96,37 @@ export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
     hazards: [...selection.hazards, ...after.hazards, ...stepHazards(request, steps, facts)],
   };
   return { plan: { ...unsigned, hash: planHash(unsigned) }, scripts: chosen.map(({ script }) => script) };
+}
+
+/** A step that runs statement by statement can share no transaction, be rehearsed in none, and needs a session of its own. */
+function refuseWithoutTransaction(request: PlanRequest, steps: readonly PlanStep[]): void {
+  const step = steps.find(({ transaction }) => transaction === 'off');
+  if (step === undefined) return;
+  const alone = step.statements.find((statement) => statement.alone !== null);
+  const why =
+    alone === undefined
+      ? 'its script says transaction off'
+      : `line ${alone.line}: ${alone.alone?.replace(/\.$/, '') ?? ''}`;
+  const refuse = (message: string, hint: string): never => {
+    throw new FlybackError('plan-refused', `Version ${step.version} runs without a transaction (${why}): ${message}`, {
+      hint,
+    });
+  };
+  if (request.mode === 'dry-run') {
+    refuse(
+      'what it does cannot be taken back, so it cannot be rehearsed here.',
+      'Rehearse it on a copy of the database; versions above it can be rehearsed with --to.',
+    );
+  }
+  if (request.transaction === 'single') {
+    refuse('it cannot share one with other versions.', 'Leave out --single-transaction.');
+  }
+  if (request.session.facts.proxied) {
+    refuse(
+      'that needs the lock of a session, which a pooler between flyback and the server does not keep.',
+      'Connect to the server directly.',
+    );
+  }
 }
 
 /** Findings about the project as a whole under which nothing is run: Flyway would execute rollback scripts by itself. */
@@ -486,6 +520,7 @@ function stepHazards(request: PlanRequest, steps: readonly PlanStep[], facts: Ca
         });
       }
     }
+    if (step.transaction === 'off') hazards.push(...withoutTransaction(step));
     if (step.triggers === 'disable' && step.statements.some((statement) => statement.changes.includes('procedural'))) {
       hazards.push({
         code: 'triggers-unknown',
@@ -507,6 +542,31 @@ function stepHazards(request: PlanRequest, steps: readonly PlanStep[], facts: Ca
     });
   }
   return hazards;
+}
+
+function withoutTransaction(step: PlanStep): readonly Finding[] {
+  const alone = step.statements.filter((statement) => statement.alone !== null);
+  const mayCommit = alone.filter((statement) => statement.changes.includes('procedural'));
+  return [
+    {
+      code: 'no-transaction',
+      severity: 'warning',
+      subject: step.version,
+      message: `The script runs statement by statement${alone.length === 0 ? ' (transaction off)' : `, because of line ${alone.map(({ line }) => line).join(', ')}`}: when one fails, those before it stay done, and the history shows the version as failed until flyback resume has finished it.`,
+      hint: 'Have somebody at hand who can decide; flyback resume continues at the statement that stopped it.',
+    },
+    ...(step.triggers !== 'keep' && mayCommit.length > 0
+      ? [
+          {
+            code: 'triggers-stay-on',
+            severity: 'warning' as const,
+            subject: `${step.version}, line ${mayCommit[0]?.line ?? 0}`,
+            message: 'Triggers stay on while this statement runs, for it may commit by itself.',
+            hint: 'Disable the triggers in the script, or take what fires them out of the procedure.',
+          },
+        ]
+      : []),
+  ];
 }
 
 /** An object that an earlier statement of the same plan creates is not missing. */

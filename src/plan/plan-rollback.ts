@@ -1,4 +1,6 @@
 import { createRedactor } from '../config/create-redactor.js';
+import { resumeNeeded } from '../journal/resume-needed.js';
+import { openRuns } from '../journal/journal-state.js';
 import type { ConnectedProject } from '../project/project.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
 import { buildPlan, type BuiltPlan } from './build-plan.js';
@@ -17,10 +19,12 @@ export interface PlanOptions {
 
 /**
  * Plans a rollback of a project. Reads the catalog, changes nothing. Throws FlybackError plan-refused with every
- * reason at once, version-unknown, script-refused, privilege-missing.
+ * reason at once, resume-needed, version-unknown, script-refused, privilege-missing.
  */
 export async function planRollback(project: ConnectedProject, options: PlanOptions): Promise<BuiltPlan> {
   const { config, toolbox, session } = project;
+  const [open] = openRuns(project.journal);
+  if (open !== undefined) throw resumeNeeded(open);
   const transaction = options.transaction ?? 'per-version';
   return buildPlan({
     target: options.target,
@@ -37,6 +41,7 @@ export async function planRollback(project: ConnectedProject, options: PlanOptio
     projectFolder: config.projectFolder,
     redact: createRedactor(config.secrets),
     now: options.now ?? new Date(),
+    mode: options.mode ?? 'for-real',
     locksAddUp: transaction === 'single' || options.mode === 'dry-run' ? 'yes' : 'no',
     estimates: options.estimates ?? 'ask',
   });

@@ -4,6 +4,7 @@ import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
 import type { Finding } from '../errors/finding.js';
 import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
+import type { JournalRow } from '../journal/journal.js';
 import type { Pair } from '../pairing/pair.js';
 
 /** A project as it was read at one moment: files, and the history where a session was given. */
@@ -27,4 +28,6 @@ export interface Project {
 export interface ConnectedProject extends Project {
   readonly session: Session;
   readonly history: History;
+  /** Rollbacks without a transaction that were begun and have not ended; empty as a rule. */
+  readonly journal: readonly JournalRow[];
 }

@@ -5,8 +5,13 @@ import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
 import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
+import type { Finding } from '../errors/finding.js';
 import { redactFinding } from '../errors/redact-error.js';
 import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
+import { openRuns, type OpenRun } from '../journal/journal-state.js';
+import { readJournal } from '../journal/journal-store.js';
+import { journalTableOf, type JournalRow } from '../journal/journal.js';
+import { resumeNeeded } from '../journal/resume-needed.js';
 import { pairVersions } from '../pairing/pair-versions.js';
 import { loadRollbackScripts } from '../scripts/script-files.js';
 import type { ConnectedProject, Project } from './project.js';
@@ -19,8 +24,9 @@ export async function readProject(
   now: Date,
 ): Promise<ConnectedProject> {
   const table = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
-  const [entries, migrations] = await Promise.all([
-    readEntries(toolbox, session, table),
+  const recordTable = recordTableOf(config, table);
+  const [{ entries, journal }, migrations] = await Promise.all([
+    readTables(toolbox, session, table, journalTableOf(recordTable)),
     toolbox.history.loadMigrations(config.flyway),
   ]);
   const history = toolbox.history.interpret(table, entries);
@@ -31,7 +37,8 @@ export async function readProject(
     migrations,
     context: { user: session.facts.user, databaseName: session.facts.databaseName, now },
   });
-  return { ...project, history, session };
+  const interrupted = openRuns(journal).map(interruptedFinding);
+  return { ...project, findings: [...project.findings, ...interrupted], history, session, journal };
 }
 
 /** Reads the files alone: every version counts as pending. For stub and for an audit without a database. */
@@ -45,9 +52,22 @@ export async function readProjectFiles(config: Config, toolbox: Toolbox, now: Da
   });
 }
 
-async function readEntries(toolbox: Toolbox, session: Session, table: QualifiedName): Promise<readonly HistoryEntry[]> {
+interface Tables {
+  readonly entries: readonly HistoryEntry[];
+  readonly journal: readonly JournalRow[];
+}
+
+async function readTables(
+  toolbox: Toolbox,
+  session: Session,
+  table: QualifiedName,
+  journal: QualifiedName,
+): Promise<Tables> {
   const { history, database } = toolbox;
-  const described = await session.pipeline([history.describeTable(database, table), history.readRows(database, table)]);
+  const described = await session.pipeline([
+    `${history.describeTable(database, table)};${database.sql.journal.describe(journal)}`,
+    history.readRows(database, table),
+  ]);
   const columns = described.results[0]?.[0];
   if (columns === undefined) {
     throw new FlybackError(
@@ -69,7 +89,21 @@ async function readEntries(toolbox: Toolbox, session: Session, table: QualifiedN
       },
     );
   }
-  return history.parseRows(rows);
+  const hasJournal = described.results[0]?.[1]?.rows[0]?.[0] === 't';
+  return {
+    entries: history.parseRows(rows),
+    journal: hasJournal ? await readJournal(session, database, journal) : [],
+  };
+}
+
+/** The record lies beside the history unless it is configured elsewhere. */
+function recordTableOf(config: Config, table: QualifiedName): QualifiedName {
+  return { schema: config.record.schema ?? table.schema, name: config.record.table };
+}
+
+function interruptedFinding(open: OpenRun): Finding {
+  const { message, hint } = resumeNeeded(open);
+  return { code: 'rollback-interrupted', severity: 'error', subject: open.begun.version, message, hint };
 }
 
 interface ReadParts {
@@ -82,7 +116,7 @@ interface ReadParts {
 
 async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): Promise<Project> {
   const { table, history, migrations, context } = parts;
-  const recordTable = { schema: config.record.schema ?? table.schema, name: config.record.table };
+  const recordTable = recordTableOf(config, table);
   const placeholders: Omit<PlaceholderContext, 'file'> = {
     defaultSchema: table.schema,
     user: context.user,

@@ -17,20 +17,38 @@ import { stepTexts, type StepTexts } from './step-texts.js';
 
 /**
  * Runs a plan in transactions, one for each version or one for all, and never leaves anything between before and
- * after. Resolves also when the run failed: the result says how every step ended and why the run stopped.
+ * after; a version whose script refuses a transaction runs statement by statement, journalled. Resolves also when the
+ * run failed: the result says how every step ended and why the run stopped.
  *
  * Order for each step, on one connection: the migration tool's lock, the history table locked and read again, triggers
  * off, the script, triggers on, deferred constraints, foreign keys of what was written, the history row, verification,
  * record, commit.
  */
 export async function runPlan(request: RunRequest): Promise<RunResult> {
-  const run = new TransactionalRun(request);
   const onAbort = (): void => void request.session.cancel();
   request.signal?.addEventListener('abort', onAbort);
   try {
-    return await run.execute();
+    return await execute(request);
   } finally {
     request.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+async function execute(request: RunRequest): Promise<RunResult> {
+  const own = { ...request, onEvent: quiet(request.onEvent) };
+  requirePlanned(own);
+  const runTransactional = async (part: RunRequest): Promise<RunResult> => new TransactionalRun(part).execute();
+  if (request.plan.steps.every((step) => step.transaction === 'on')) return runTransactional(own);
+  return (await import('./run-mixed.js')).runMixed(own, runTransactional);
+}
+
+/** The scripts must be those that the plan was made from. */
+function requirePlanned({ plan, scripts }: RunRequest): void {
+  for (const [index, step] of plan.steps.entries()) {
+    if (scripts[index]?.checksum === step.script.checksum) continue;
+    throw new FlybackError('plan-outdated', `The script of version ${step.version} is not the one that was planned.`, {
+      hint: 'Plan again.',
+    });
   }
 }
 
@@ -70,17 +88,10 @@ class TransactionalRun {
   #preparedTexts: StepTexts | undefined;
 
   constructor(request: RunRequest) {
-    this.#request = { ...request, onEvent: quiet(request.onEvent) };
-    this.#steps = request.plan.steps.map((step, index) => {
+    this.#request = request;
+    this.#steps = request.plan.steps.flatMap((step, index) => {
       const script = request.scripts[index];
-      if (script === undefined || script.checksum !== step.script.checksum) {
-        throw new FlybackError(
-          'plan-outdated',
-          `The script of version ${step.version} is not the one that was planned.`,
-          { hint: 'Plan again.' },
-        );
-      }
-      return { step, script };
+      return script === undefined ? [] : [{ step, script }];
     });
     this.#results = request.plan.steps.map((step) => ({
       version: step.version,

@@ -1,4 +1,4 @@
-import type { Classifier, DatabaseAdapter } from '../../../src/adapter/database.js';
+import type { Classifier, DatabaseAdapter, Session } from '../../../src/adapter/database.js';
 import type { ConnectionSettings } from '../../../src/config/config.js';
 import { plainDrop } from './classify/plain-drop.js';
 import { postgresqlDialect } from './dialect.js';
@@ -30,6 +30,8 @@ export const postgresql: DatabaseAdapter = {
   classifierFor,
   objectFacts: readObjectFacts,
   cascadeVictims: readCascadeVictims,
+  pendingActions: async (session: Session, statements: readonly string[]) =>
+    (await import('./pending-actions.js')).readPendingActions(session, statements),
   recovery: async (statement: string) => (await import('./recovery.js')).recovery(statement),
   sql: postgresqlSql,
 };

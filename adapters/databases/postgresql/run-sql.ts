@@ -68,6 +68,12 @@ function identity(session: ServerFacts, settings: StepSettings): readonly string
   return [setting('role', session.role), setting('search_path', scriptSearchPath(session, settings.scriptSchema))];
 }
 
+/**
+ * What is told as done must be on disk: after a crash of the server nobody could tell how far a script came. Stricter
+ * settings (remote_apply) stay as they are.
+ */
+const durableCommit = `CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE pg_catalog.current_setting('synchronous_commit') END`;
+
 /** SQL texts of the transactional runner for PostgreSQL. */
 export const postgresqlSql: DatabaseSql = {
   qualified,
@@ -191,8 +197,6 @@ FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE (NOT t.
       `search_path=${scriptSearchPath(session, settings.scriptSchema)}`,
       'standard_conforming_strings=on',
       'client_encoding=UTF8',
-      // What is told as done must be on disk: after a crash of the server nobody could tell how far a script came.
-      'synchronous_commit=on',
       `lock_timeout=${settings.lockTimeoutMs}ms`,
       `statement_timeout=${settings.statementTimeoutMs > 0 ? `${settings.statementTimeoutMs}ms` : session.statementTimeout}`,
       ...(session.mayUseReplicaMode ? ['session_replication_role=origin'] : []),
@@ -200,9 +204,11 @@ FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE (NOT t.
       const at = pair.indexOf('=');
       return `pg_catalog.set_config('${pair.slice(0, at)}', ${quoteLiteral(pair.slice(at + 1))}, false)`;
     });
-    return `RESET SESSION AUTHORIZATION;SELECT ${values.join(', ')}`;
+    return `RESET SESSION AUTHORIZATION;SELECT ${values.join(', ')}, pg_catalog.set_config('synchronous_commit', ${durableCommit}, false)`;
   },
 
-  settingNeedsRestart: (name: string) =>
-    `SELECT coalesce((SELECT context = 'postmaster' FROM pg_catalog.pg_settings WHERE name = pg_catalog.lower(${quoteLiteral(name)})), false)`,
+  beginStatement: () =>
+    `BEGIN;SELECT pg_catalog.set_config('flyback.xid', pg_catalog.pg_current_xact_id()::text, true)`,
+
+  durably: `SELECT pg_catalog.set_config('synchronous_commit', ${durableCommit}, true)`,
 };

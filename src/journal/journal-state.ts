@@ -1,0 +1,67 @@
+import type { JournalBegun, JournalFailed, JournalFinished, JournalRow, JournalStarted } from './journal.js';
+
+/** A rollback without a transaction that has begun and not ended, as its journal tells it. */
+export interface OpenRun {
+  readonly run: string;
+  /** The newest entry: whoever goes on makes sure that it still is. */
+  readonly lastId: number;
+  readonly begun: JournalBegun;
+  /** In the order of the script; each statement at most once. */
+  readonly finished: readonly JournalFinished[];
+  /** The statement that was started and has no end, or that failed; undefined between two statements. */
+  readonly open: JournalStarted | undefined;
+  /** How the open statement failed, when the server said so. */
+  readonly failure: JournalFailed | undefined;
+  /** Why the run is still open although every statement has run. */
+  readonly unverified: string | undefined;
+  readonly resumes: number;
+}
+
+/**
+ * The runs that are open, oldest first; never more than one unless somebody tampered with the journal. Entries are taken
+ * in the order of their ids: clocks may have been set back. Pure.
+ */
+export function openRuns(rows: readonly JournalRow[]): readonly OpenRun[] {
+  const runs = new Map<string, OpenRun>();
+  for (const { id, run, entry } of [...rows].sort((a, b) => a.id - b.id)) {
+    if (entry.event === 'begun') {
+      runs.set(run, {
+        run,
+        lastId: id,
+        begun: entry,
+        finished: [],
+        open: undefined,
+        failure: undefined,
+        unverified: undefined,
+        resumes: 0,
+      });
+      continue;
+    }
+    const known = runs.get(run);
+    if (known === undefined) continue;
+    const next = { ...known, lastId: id };
+    switch (entry.event) {
+      case 'started':
+        runs.set(run, { ...next, open: entry, failure: undefined, unverified: undefined });
+        break;
+      case 'finished':
+        runs.set(run, {
+          ...next,
+          finished: [...known.finished.filter((other) => other.statement !== entry.statement), entry],
+          open: undefined,
+          failure: undefined,
+        });
+        break;
+      case 'failed':
+        runs.set(run, { ...next, failure: entry });
+        break;
+      case 'unverified':
+        runs.set(run, { ...next, unverified: entry.message });
+        break;
+      case 'resumed':
+        runs.set(run, { ...next, resumes: known.resumes + 1 });
+        break;
+    }
+  }
+  return [...runs.values()];
+}

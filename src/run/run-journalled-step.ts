@@ -1,0 +1,777 @@
+import type { Inspection, QueryResult, ServerFailure, Session, StatementRecovery } from '../adapter/database.js';
+import { FlybackError } from '../errors/error.js';
+import { sha256 } from '../fingerprint/fingerprint.js';
+import type { HistoryEntry, QualifiedName } from '../history/history.js';
+import { openRuns, type OpenRun } from '../journal/journal-state.js';
+import { parseJournal, readJournal } from '../journal/journal-store.js';
+import { journalTableOf, type JournalEntry, type JournalFinished } from '../journal/journal.js';
+import { resumeNeeded } from '../journal/resume-needed.js';
+import type { PlannedStatement, PlanStep } from '../plan/plan.js';
+import type { RecordedStatement, RecordOutcome } from '../record/record-entry.js';
+import { genesisHash } from '../record/record-entry.js';
+import { chainEntry, checkRecordTable } from '../record/record-store.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
+import type { Statement } from '../scripts/statement.js';
+import type { VerificationResult } from '../verify/verification.js';
+import { elsewhere, wasCommitted, writeAfterwards } from './aftermath.js';
+import { compareHistory, refuseWaiting } from './open-transaction.js';
+import { cancelledError, pause } from './pause.js';
+import { recordedStatement } from './recorded-statement.js';
+import { stepSettings, type RunRequest } from './run-request.js';
+import type { StepOutcome, StepResult } from './run-result.js';
+import { checkTouched } from './run-step.js';
+import { stepEntry } from './step-entry.js';
+import { connectionLostError, guardError, isLockTimeout, scriptError } from './step-failure.js';
+import { unmet, verificationResult } from './verification-result.js';
+
+/** One step that runs statement by statement. The caller holds the tool's lock for the session. */
+export interface JournalledStepInput {
+  readonly step: PlanStep;
+  readonly script: RollbackScript;
+  /** 1-based place of the step in its run, and how many there are. */
+  readonly number: number;
+  readonly of: number;
+  /** Every history row as it must be now, by rank. */
+  readonly entries: readonly HistoryEntry[];
+  /** An interrupted run to carry on. */
+  readonly resumed?: ResumedRun | undefined;
+}
+
+export interface ResumedRun {
+  readonly open: OpenRun;
+  /** What became of the open statement: it is run again after the repairs, or it counts as done. */
+  readonly decision: 'run-again' | 'done';
+  /** Statements that bring the database back to where the open statement can be run again, or counts as done. */
+  readonly repair: readonly string[];
+}
+
+export interface JournalledStepResult {
+  readonly result: StepResult;
+  readonly failure: FlybackError | undefined;
+  readonly recordHash: string | undefined;
+  readonly warnings: readonly string[];
+  /** The history as it is afterwards. */
+  readonly entries: readonly HistoryEntry[];
+}
+
+/**
+ * Takes one version back without a transaction around it: marks its history row as failed, which stops the migration
+ * tool, runs statement after statement, each journalled before and after in commits of their own, and in one last
+ * transaction verifies, removes the row, writes the record and clears the journal.
+ *
+ * A failure before anything has happened is withdrawn: the row is as it was. After any other the result is
+ * `interrupted`, and resume carries on.
+ */
+export async function runJournalledStep(
+  request: RunRequest,
+  input: JournalledStepInput,
+): Promise<JournalledStepResult> {
+  return new JournalledStep(request, input).execute();
+}
+
+/** Changes the session only, so it is applied again before each later statement, in a resumed run too. */
+const sessionSetting = /^(?:set(?!\s+(?:local|constraints)\b)|reset)\b/i;
+
+interface Failure {
+  readonly error: FlybackError;
+  readonly connectionLost: boolean;
+  readonly isLockTimeout: boolean;
+}
+
+/** Longest wait for the record, which others hold only for a moment. */
+const ownLockWaitMs = 10_000;
+
+class JournalledStep {
+  readonly #request: RunRequest;
+  readonly #input: JournalledStepInput;
+  readonly #journal: QualifiedName;
+  /** Under which the journal keeps this run: that of the call which began it. */
+  readonly #run: string;
+  readonly #started = performance.now();
+  readonly #warnings: string[] = [];
+  readonly #statements: RecordedStatement[] = [];
+  readonly #finished = new Set<number>();
+  #verifications: readonly VerificationResult[] = [];
+  #entries: readonly HistoryEntry[];
+  #recordHash: string | undefined;
+  #retriesLeft: number;
+  /** The row is marked and the journal says so. */
+  #hasBegun: boolean;
+  /** A statement was started and nobody knows yet what became of it. */
+  #isStatementOpen = false;
+
+  constructor(request: RunRequest, input: JournalledStepInput) {
+    this.#request = request;
+    this.#input = input;
+    this.#journal = journalTableOf(request.plan.recordTable);
+    this.#run = input.resumed?.open.run ?? request.runId;
+    this.#entries = input.entries;
+    this.#retriesLeft = request.settings.lockRetries;
+    this.#hasBegun = input.resumed !== undefined;
+  }
+
+  async execute(): Promise<JournalledStepResult> {
+    const { step, script, number, of } = this.#input;
+    this.#request.onEvent?.({ kind: 'step-started', version: step.version, number, of });
+    let failure: FlybackError | undefined;
+    let outcome: StepOutcome = 'committed';
+    try {
+      if (this.#input.resumed === undefined) await this.#begin();
+      else await this.#takeOver(this.#input.resumed);
+      for (const index of script.statements.keys()) {
+        if (!this.#finished.has(index)) await this.#runStatement(index);
+      }
+      await this.#finish();
+    } catch (error) {
+      if (!(error instanceof FlybackError)) throw error;
+      failure = await this.#stopped(error);
+      outcome =
+        failure.code === 'run-interrupted' || failure.code === 'resume-unclear'
+          ? 'interrupted'
+          : failure.code === 'commit-unknown'
+            ? 'unknown'
+            : 'failed';
+    }
+    const durationMs = performance.now() - this.#started;
+    this.#request.onEvent?.({ kind: 'step-finished', version: step.version, outcome, durationMs });
+    return {
+      result: {
+        version: step.version,
+        outcome,
+        durationMs,
+        statements: this.#statements,
+        verifications: this.#verifications,
+        notices: this.#request.session.takeNotices().map(this.#request.redact),
+      },
+      failure,
+      recordHash: this.#recordHash,
+      warnings: this.#warnings,
+      entries: this.#entries,
+    };
+  }
+
+  // ---- begin and take over
+
+  /** Marks the history row and begins the journal, both in one transaction, while everyone else is out. */
+  async #begin(): Promise<void> {
+    const { session, toolbox, plan } = this.#request;
+    const { sql } = toolbox.database;
+    const { step } = this.#input;
+    const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
+    const hasJournal = (await session.query(sql.journal.describe(this.#journal)))[0]?.rows[0]?.[0] === 't';
+    await this.#inOwnTransaction(async () => {
+      const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+      const sent = await session.pipeline([
+        sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
+        toolbox.history.readRows(toolbox.database, plan.history.table),
+        sql.toolLockSessions(lock),
+        ...(hasJournal ? [sql.journal.read(this.#journal)] : []),
+      ]);
+      if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
+      const [, rows, sessions, journal] = sent.results;
+      compareHistory(this.#request, this.#entries, toolbox.history.parseRows(first(rows)));
+      refuseWaiting(sessions?.[0]?.rows ?? []);
+      const other = openRuns(parseJournal(journal?.[0], this.#journal))[0];
+      if (other !== undefined) throw resumeNeeded(other);
+      const begun: JournalEntry = {
+        event: 'begun',
+        format: 1,
+        flyback: this.#request.flybackVersion,
+        at: this.#now(),
+        tool: plan.tool,
+        version: step.version,
+        description: step.description,
+        historyRow: step.entry,
+        planHash: plan.hash,
+        triggers: step.triggers,
+        reason: this.#request.reason === undefined ? null : this.#request.redact(this.#request.reason),
+        approval: step.approval ?? null,
+        who: { databaseUser: session.facts.user, ...this.#request.who },
+        script: { file: step.script.file, source: step.script.source, checksum: step.script.checksum },
+        statements: this.#input.script.statements.map(({ text }) => sha256(text)),
+      };
+      const marked = await this.#own([
+        ...(record.exists ? [] : [sql.record.create(plan.recordTable)]),
+        ...(hasJournal ? [] : [sql.journal.create(this.#journal)]),
+        sql.journal.append(this.#journal, this.#run, JSON.stringify(begun)),
+        toolbox.history.setSuccess(toolbox.database, plan.history.table, step.entry, false),
+      ]);
+      this.#replaceRow(step.entry.rank, this.#exactlyOne(marked.at(-1)));
+    }, 'begin');
+    this.#hasBegun = true;
+  }
+
+  async #takeOver({ open, decision, repair }: ResumedRun): Promise<void> {
+    for (const { statement, line, sql, rows, durationMs } of open.finished) {
+      this.#finished.add(statement);
+      this.#statements.push({ line, sql, rows, durationMs });
+    }
+    await this.#journalled([{ event: 'resumed', at: this.#now(), by: this.#request.runId }]);
+    if (open.open === undefined) return;
+    const { statement: index } = open.open;
+    this.#isStatementOpen = true;
+    await this.#setUp(index);
+    await this.#repair(repair);
+    if (decision === 'done') await this.#markFinished(index, null, 0);
+    this.#isStatementOpen = false;
+  }
+
+  // ---- statements
+
+  async #runStatement(index: number): Promise<void> {
+    const { step, script } = this.#input;
+    const { statement, planned } = this.#at(index);
+    const { toolbox, session } = this.#request;
+    const recovery = planned.alone === null ? undefined : await toolbox.database.recovery(statement.text);
+    for (;;) {
+      if (this.#isCancelled()) throw cancelledError();
+      await this.#setUp(index);
+      const before = await this.#inspect(recovery);
+      await this.#journalled([
+        {
+          event: 'started',
+          at: this.#now(),
+          statement: index,
+          line: statement.line,
+          hash: sha256(statement.text),
+          mode: recovery === undefined ? 'transaction' : 'alone',
+          before,
+        },
+      ]);
+      this.#isStatementOpen = true;
+      this.#request.onEvent?.({ kind: 'statement-started', version: step.version, line: statement.line });
+      const started = performance.now();
+      const failure =
+        recovery === undefined ? await this.#runInTransaction(index, started) : await this.#runAlone(index, started);
+      if (failure === undefined) {
+        this.#retriesLeft = this.#request.settings.lockRetries;
+        const durationMs = performance.now() - started;
+        this.#request.onEvent?.({
+          kind: 'statement-finished',
+          version: step.version,
+          line: statement.line,
+          durationMs,
+        });
+        return;
+      }
+      if (failure.connectionLost) throw await this.#interrupted(failure.error, index);
+      if (recovery === undefined) await session.query(toolbox.database.sql.rollback);
+      const left = await this.#whatIsLeft(recovery, before, script, index);
+      const { code } = failure.error;
+      await this.#journalled([
+        {
+          event: 'failed',
+          at: this.#now(),
+          statement: index,
+          line: statement.line,
+          code,
+          message: this.#request.redact(failure.error.message),
+        },
+      ]);
+      const error = this.#isCancelled() ? cancelledError() : failure.error;
+      if (left.state === 'not-done') {
+        this.#isStatementOpen = false;
+        if (failure.isLockTimeout && (await this.#mayRetry(failure.error.message))) continue;
+        if (this.#nothingHasHappened()) throw await this.#withdraw(error);
+      }
+      throw await this.#interrupted(error, index, left.state === 'not-done' ? undefined : left.words);
+    }
+  }
+
+  /** The statement and the entry that it is finished commit together: afterwards both are true or neither. */
+  async #runInTransaction(index: number, started: number): Promise<Failure | undefined> {
+    const { session, toolbox, plan } = this.#request;
+    const { sql } = toolbox.database;
+    const { step } = this.#input;
+    const { statement, planned } = this.#at(index);
+    const opened = await session.pipeline([
+      sql.beginStatement(),
+      sql.noteWrites(plan.history.table, plan.recordTable),
+      ...(step.triggers === 'disable' && planned.writes.length > 0 ? [sql.tableTriggers(planned.writes)] : []),
+    ]);
+    if (opened.failure !== undefined) return this.#guardFailure(opened.failure.error);
+    const triggers = (opened.results[2]?.[0]?.rows ?? []).map(([id, state, off]) => ({
+      id: id ?? '',
+      state: state ?? '',
+      off: off ?? '',
+    }));
+    const before = [
+      ...(step.triggers === 'replica' ? [sql.enterReplicaMode()] : []),
+      ...triggers.map((trigger) => trigger.off),
+    ];
+    const after = [
+      ...(triggers.length === 0 ? [] : [sql.restoreTriggers(triggers)]),
+      sql.afterScript(session.facts, stepSettings(this.#request)),
+      sql.touchedConstraints(),
+      sql.guardWrites(plan.history.table, plan.recordTable, { removed: 0, appended: 0 }),
+    ];
+    let own: QueryResult | undefined;
+    if (statement.copyData === undefined) {
+      const sent = await session.pipeline([...before, statement.text, ...after]);
+      if (sent.failure !== undefined) {
+        const { index: at, error } = sent.failure;
+        return at === before.length ? this.#statementFailure(error, statement) : this.#guardFailure(error);
+      }
+      own = sent.results[before.length]?.[0];
+      const touched = sent.results.at(-2)?.[0]?.rows[0]?.[0];
+      const violated = await this.#violation(planned, touched);
+      if (violated !== undefined) return violated;
+    } else {
+      const prepared = await session.pipeline(before);
+      if (prepared.failure !== undefined) return this.#guardFailure(prepared.failure.error);
+      const copied = await session.copyIn(statement.text, statement.copyData);
+      if ('failure' in copied) return this.#statementFailure(copied.failure, statement);
+      own = copied;
+      const ended = await session.pipeline(after);
+      if (ended.failure !== undefined) return this.#guardFailure(ended.failure.error);
+      const violated = await this.#violation(planned, ended.results.at(-2)?.[0]?.rows[0]?.[0]);
+      if (violated !== undefined) return violated;
+    }
+    const durationMs = performance.now() - started;
+    const finished = this.#finishedEntry(index, own?.rowCount, durationMs);
+    const committed = await session.pipeline([
+      `${sql.durably};${sql.journal.append(this.#journal, this.#run, JSON.stringify(finished))};${sql.commit}`,
+    ]);
+    if (committed.failure !== undefined) return this.#guardFailure(committed.failure.error);
+    this.#keep(index, finished);
+    return undefined;
+  }
+
+  async #runAlone(index: number, started: number): Promise<Failure | undefined> {
+    const { statement } = this.#at(index);
+    const sent = await this.#request.session.pipeline([statement.text]);
+    if (sent.failure !== undefined) return this.#statementFailure(sent.failure.error, statement);
+    await this.#markFinished(index, sent.results[0]?.[0]?.rowCount ?? null, performance.now() - started);
+    return undefined;
+  }
+
+  async #violation(planned: PlannedStatement, touched: string | null | undefined): Promise<Failure | undefined> {
+    try {
+      const unchecked = await checkTouched(this.#request, this.#input.step, [planned], touched);
+      this.#warnings.push(...unchecked.filter((warning) => !this.#warnings.includes(warning)));
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof FlybackError)) throw error;
+      return { error, connectionLost: error.code === 'connection-lost', isLockTimeout: false };
+    }
+  }
+
+  #statementFailure(failure: ServerFailure, statement: Statement): Failure {
+    return {
+      error: scriptError(failure, this.#input.script, statement),
+      connectionLost: failure.connectionLost,
+      isLockTimeout: isLockTimeout(failure),
+    };
+  }
+
+  #guardFailure(failure: ServerFailure): Failure {
+    return {
+      error: guardError(failure, this.#request.plan.history.table),
+      connectionLost: failure.connectionLost,
+      isLockTimeout: false,
+    };
+  }
+
+  async #inspect(recovery: StatementRecovery | undefined): Promise<QueryResult['rows'] | null> {
+    if (recovery?.inspect === undefined) return null;
+    return (await this.#request.session.query(recovery.inspect)).at(-1)?.rows ?? [];
+  }
+
+  /** What a failed statement left behind; leftovers are removed at once, unless somebody waits for us to stop. */
+  async #whatIsLeft(
+    recovery: StatementRecovery | undefined,
+    before: QueryResult['rows'] | null,
+    script: RollbackScript,
+    index: number,
+  ): Promise<Inspection> {
+    if (recovery === undefined || recovery.failsCleanly) return { state: 'not-done', words: '' };
+    const now = await this.#inspect(recovery);
+    if (now === null) {
+      return recovery.kind === 'repeatable'
+        ? { state: 'not-done', words: '' }
+        : {
+            state: 'unknown',
+            words: `How far the statement in line ${script.statements[index]?.line ?? 0} came cannot be told.`,
+          };
+    }
+    const left = recovery.judge(before, now);
+    if (left.state !== 'partly' || left.afterRepair !== 'run-again' || this.#isCancelled()) {
+      return left;
+    }
+    try {
+      await this.#repair(left.repair);
+    } catch {
+      return left;
+    }
+    this.#warnings.push(`${left.words} It was removed: ${left.repair.join('; ')}.`);
+    return { state: 'not-done', words: left.words };
+  }
+
+  /** Each statement alone, as flyback itself. */
+  async #repair(statements: readonly string[]): Promise<void> {
+    for (const text of statements) await this.#request.session.query(text);
+  }
+
+  // ---- ends
+
+  /** Verifies, removes the row, writes the record and clears the journal, all in one transaction. */
+  async #finish(): Promise<void> {
+    const { session, toolbox, plan, settings } = this.#request;
+    const { sql } = toolbox.database;
+    const { step, script } = this.#input;
+    const pending = await toolbox.database.pendingActions(
+      session,
+      script.statements.map((statement) => statement.text),
+    );
+    let hash = '';
+    let attempts = settings.lockRetries;
+    for (;;) {
+      try {
+        await this.#inOwnTransaction(async () => {
+          const last = await this.#lockAndCompare();
+          const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
+          if (marked === undefined) {
+            this.#warnings.push(
+              `The history had no row of version ${step.version} any more (flyway repair removes rows marked as failed); there was nothing to remove.`,
+            );
+          } else {
+            const [removed] = await this.#own([
+              toolbox.history.removeRow(toolbox.database, plan.history.table, marked),
+            ]);
+            this.#exactlyOne(removed);
+          }
+          await this.#verify(pending);
+          const entry = this.#recordEntry('committed', undefined);
+          const row = chainEntry(entry, last);
+          hash = row.hash;
+          await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
+        }, 'finish');
+        break;
+      } catch (error) {
+        if (!(error instanceof FlybackError)) throw error;
+        if (error.code === 'connection-lost' && hash !== '' && (await wasCommitted(this.#request, hash)) === true) {
+          this.#warnings.push(
+            'The connection broke during the last commit; the server confirms that it was committed.',
+          );
+          break;
+        }
+        if (error.serverCode !== '55P03' || attempts <= 0) throw error;
+        attempts -= 1;
+        await pause(settings.lockRetryPauseMs, this.#request.signal);
+      }
+    }
+    this.#recordHash = hash;
+    this.#entries = this.#entries.filter((entry) => entry.rank !== step.entry.rank);
+    this.#request.onEvent?.({ kind: 'recorded', hash });
+    this.#warnings.push(...pending);
+  }
+
+  async #verify(pending: readonly string[]): Promise<void> {
+    const { session, toolbox, scriptSchema } = this.#request;
+    const { script, step } = this.#input;
+    const results: VerificationResult[] = [];
+    this.#verifications = results;
+    if (script.verifications.length === 0) return;
+    await session.query(toolbox.database.sql.useScriptPath(session.facts, scriptSchema));
+    for (const verification of script.verifications) {
+      const started = performance.now();
+      const sent = await session.pipeline([verification.query.text]);
+      if (sent.failure !== undefined) throw scriptError(sent.failure.error, script, verification.query);
+      const result = verificationResult(this.#request, verification, sent.results[0]?.[0], performance.now() - started);
+      results.push(result);
+      this.#request.onEvent?.({ kind: 'verified', version: step.version, result });
+    }
+    const failed = results.find((result) => !result.passed);
+    if (failed === undefined) return;
+    throw new FlybackError('verification-failed', `${unmet(script, failed)}.`, {
+      hint: pending.length === 0 ? undefined : pending.join(' '),
+    });
+  }
+
+  /** Nothing has happened but the mark on the history row: it is taken back. */
+  async #withdraw(error: FlybackError): Promise<FlybackError> {
+    const { toolbox, plan } = this.#request;
+    const { sql } = toolbox.database;
+    const { step } = this.#input;
+    const outcome = error.code === 'cancelled' ? 'cancelled' : 'failed';
+    let hash = '';
+    try {
+      await this.#inOwnTransaction(async () => {
+        const last = await this.#lockAndCompare();
+        const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
+        if (marked === undefined) throw rowIsGone(step.version);
+        const [restored] = await this.#own([
+          toolbox.history.setSuccess(toolbox.database, plan.history.table, marked, step.entry.success),
+        ]);
+        this.#exactlyOne(restored);
+        const row = chainEntry(this.#recordEntry(outcome, error), last);
+        hash = row.hash;
+        await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
+      }, 'withdraw');
+    } catch (second) {
+      if (!(second instanceof FlybackError)) throw second;
+      if (second.code !== 'connection-lost' || (await wasCommitted(this.#request, hash)) !== true) {
+        return this.#interrupted(error, undefined, `The history row could not be set back either: ${second.message}`);
+      }
+    }
+    this.#recordHash = hash;
+    this.#replaceRow(step.entry.rank, step.entry);
+    this.#hasBegun = false;
+    return error;
+  }
+
+  /** Something has happened and the rest has not: the journal stays, the row stays marked, the record tells. */
+  async #interrupted(error: FlybackError, index?: number, left?: string): Promise<FlybackError> {
+    const { step, script } = this.#input;
+    const total = script.statements.length;
+    const done = this.#finished.size;
+    const where = index === undefined ? '' : ` in line ${script.statements[index]?.line ?? 0}`;
+    const cause =
+      error.code === 'cancelled'
+        ? 'the run was cancelled'
+        : error.message.replace(/\.?\s*(?:Everything was rolled back|Nothing was changed)\.?$/, '').replace(/\.$/, '');
+    const interrupted = new FlybackError(
+      'run-interrupted',
+      `Version ${step.version} is partly rolled back: ${done} of ${total} statements ran, then${where}: ${cause}.${left === undefined ? '' : ` ${left}`} The history shows the version as failed until this is finished.`,
+      {
+        hint: `${error.hint === undefined || /rolled back/i.test(error.hint) ? '' : `${error.hint} `}Put right what stopped it, then run: flyback resume`,
+        location: error.location,
+        serverCode: error.serverCode,
+        cause: error,
+      },
+    );
+    const written = await writeAfterwards(this.#request, [this.#recordEntry('interrupted', interrupted)]);
+    if ('hash' in written) this.#recordHash = written.hash;
+    else this.#warnings.push(written.warning);
+    return interrupted;
+  }
+
+  /** Whatever stopped the step: told as what it came to. */
+  async #stopped(error: FlybackError): Promise<FlybackError> {
+    if (error.code === 'run-interrupted') return error;
+    if (this.#hasBegun) {
+      const final = this.#isCancelled() ? cancelledError() : error;
+      if (!this.#isStatementOpen && error.code !== 'connection-lost' && this.#nothingHasHappened()) {
+        return this.#withdraw(final);
+      }
+      if (this.#finished.size < this.#input.script.statements.length || error.code === 'connection-lost') {
+        return this.#interrupted(final);
+      }
+      const note = this.#request.redact(error.message);
+      await this.#journalled([{ event: 'unverified', at: this.#now(), message: note }]).catch(() => undefined);
+      return this.#interrupted(error);
+    }
+    // Withdrawn steps have their entry in the record already.
+    if (this.#recordHash !== undefined || error.code === 'commit-unknown' || error.code === 'resume-needed')
+      return error;
+    const outcome = error.code === 'cancelled' ? 'cancelled' : 'failed';
+    const written = await writeAfterwards(this.#request, [this.#recordEntry(outcome, error)]);
+    if ('hash' in written) this.#recordHash = written.hash;
+    else this.#warnings.push(written.warning);
+    return error;
+  }
+
+  // ---- the pieces
+
+  /** A transaction of flyback's own; the tables of others are locked inside it. */
+  async #inOwnTransaction(work: () => Promise<void>, what: 'begin' | 'finish' | 'withdraw'): Promise<void> {
+    const { session, toolbox, plan, settings } = this.#request;
+    const { sql } = toolbox.database;
+    const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+    try {
+      const begun = await session.pipeline([
+        `${sql.beginOwn(session.facts, settings.lockTimeoutMs === 0 ? ownLockWaitMs : settings.lockTimeoutMs)};${sql.durably}`,
+        sql.guardToolLock(session.facts, lock),
+      ]);
+      if (begun.failure !== undefined) throw guardError(begun.failure.error, plan.history.table);
+      await work();
+      const committed = await session.pipeline([sql.commit]);
+      if (committed.failure === undefined) return;
+      const { error } = committed.failure;
+      if (!error.connectionLost) throw guardError(error, plan.history.table);
+      if (what === 'begin') await this.#wasBegun(error);
+      throw connectionLostError(error);
+    } catch (error) {
+      await session.query(sql.rollback).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** The connection broke while the beginning was being committed: another one looks whether the journal has it. */
+  async #wasBegun(failure: ServerFailure): Promise<void> {
+    const { toolbox } = this.#request;
+    const found = await elsewhere(this.#request, async (session: Session) => {
+      const rows = await readJournal(session, toolbox.database, this.#journal);
+      return rows.some((row) => row.run === this.#run);
+    });
+    if (found === true) this.#hasBegun = true;
+    if (found !== undefined) return;
+    throw new FlybackError(
+      'commit-unknown',
+      `The connection broke while the rollback of version ${this.#input.step.version} was being begun, and the server cannot be reached to ask whether it was.`,
+      {
+        hint: 'No statement of the script has run. When the server is back, flyback resume tells where it stands.',
+        cause: connectionLostError(failure),
+      },
+    );
+  }
+
+  /** Shuts everyone out of the history again, and returns the last hash of the record. */
+  async #lockAndCompare(): Promise<string> {
+    const { session, toolbox, plan } = this.#request;
+    const { sql } = toolbox.database;
+    const sent = await session.pipeline([
+      sql.lockTables(plan.history.table, plan.recordTable),
+      toolbox.history.readRows(toolbox.database, plan.history.table),
+      sql.record.lastHash(plan.recordTable),
+    ]);
+    if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
+    const found = toolbox.history.parseRows(first(sent.results[1]));
+    const { rank } = this.#input.step.entry;
+    // repair takes no lock: it may have removed the marked row meanwhile, and that row alone.
+    if (!found.some((entry) => entry.rank === rank)) {
+      this.#entries = this.#entries.filter((entry) => entry.rank !== rank);
+    }
+    compareHistory(this.#request, this.#entries, found);
+    return sent.results[2]?.[0]?.rows[0]?.[0] ?? genesisHash;
+  }
+
+  /** Sends flyback's own statements one after the other; the first result of each. */
+  async #own(messages: readonly string[]): Promise<readonly (QueryResult | undefined)[]> {
+    const sent = await this.#request.session.pipeline(messages);
+    if (sent.failure !== undefined) throw guardError(sent.failure.error, this.#request.plan.history.table);
+    return sent.results.map((results) => results[0]);
+  }
+
+  /** Commits entries of the journal on their own. */
+  async #journalled(entries: readonly JournalEntry[]): Promise<void> {
+    const { session, toolbox } = this.#request;
+    const { sql } = toolbox.database;
+    const text = [
+      sql.beginOwn(session.facts, ownLockWaitMs),
+      sql.durably,
+      ...entries.map((entry) => sql.journal.append(this.#journal, this.#run, JSON.stringify(entry))),
+      sql.commit,
+    ].join(';');
+    const sent = await session.pipeline([text]);
+    if (sent.failure === undefined) return;
+    await session.query(sql.rollback).catch(() => undefined);
+    throw guardError(sent.failure.error, this.#journal);
+  }
+
+  async #markFinished(index: number, rows: number | null, durationMs: number): Promise<void> {
+    const entry = this.#finishedEntry(index, rows, durationMs);
+    await this.#journalled([entry]);
+    this.#keep(index, entry);
+  }
+
+  #finishedEntry(index: number, rows: number | null | undefined, durationMs: number): JournalFinished {
+    const { statement } = this.#at(index);
+    return {
+      event: 'finished',
+      at: this.#now(),
+      statement: index,
+      hash: sha256(statement.text),
+      ...recordedStatement(this.#request, statement.line, statement.text, rows, durationMs),
+    };
+  }
+
+  #keep(index: number, { line, sql, rows, durationMs }: JournalFinished): void {
+    this.#isStatementOpen = false;
+    this.#finished.add(index);
+    this.#statements.push({ line, sql, rows, durationMs });
+  }
+
+  /** The session as the script would have it at this statement: flyback's settings, then the script's own so far. */
+  async #setUp(index: number): Promise<void> {
+    const { session, toolbox } = this.#request;
+    await session.query(toolbox.database.sql.setUpSession(session.facts, stepSettings(this.#request)));
+    for (const [at, statement] of this.#input.script.statements.entries()) {
+      if (at >= index) break;
+      if (sessionSetting.test(statement.text)) await session.query(statement.text);
+    }
+  }
+
+  #isCancelled(): boolean {
+    return this.#request.signal?.aborted === true;
+  }
+
+  #nothingHasHappened(): boolean {
+    const { script } = this.#input;
+    return [...this.#finished].every((index) => sessionSetting.test(script.statements[index]?.text ?? ''));
+  }
+
+  async #mayRetry(message: string): Promise<boolean> {
+    const { settings, signal, onEvent, redact } = this.#request;
+    if (this.#retriesLeft <= 0 || signal?.aborted === true) return false;
+    this.#retriesLeft -= 1;
+    onEvent?.({
+      kind: 'lock-timeout',
+      version: this.#input.step.version,
+      attempt: settings.lockRetries - this.#retriesLeft,
+      pauseMs: settings.lockRetryPauseMs,
+      message: redact(message),
+    });
+    try {
+      await pause(settings.lockRetryPauseMs, signal);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #at(index: number): { readonly statement: Statement; readonly planned: PlannedStatement } {
+    const statement = this.#input.script.statements[index];
+    const planned = this.#input.step.statements[index];
+    if (statement === undefined || planned === undefined) {
+      throw new FlybackError('internal', `The plan has no statement ${index + 1}.`);
+    }
+    return { statement, planned };
+  }
+
+  #exactlyOne(result: QueryResult | undefined): HistoryEntry {
+    const { toolbox, plan } = this.#request;
+    const { step } = this.#input;
+    const [entry] = result === undefined ? [] : toolbox.history.parseRows(result);
+    if (result?.rowCount === 1 && entry !== undefined) return entry;
+    throw new FlybackError(
+      'history-changed',
+      `The history row of version ${step.version} (rank ${step.entry.rank}) in ${plan.history.table.schema}.${plan.history.table.name} is not what was planned against: ${result?.rowCount ?? 0} rows matched.`,
+      { hint: 'Look at flyback status, and plan again.' },
+    );
+  }
+
+  #replaceRow(rank: number, row: HistoryEntry): void {
+    this.#entries = this.#entries.map((entry) => (entry.rank === rank ? row : entry));
+  }
+
+  #recordEntry(outcome: RecordOutcome, error: FlybackError | undefined): ReturnType<typeof stepEntry> {
+    const { step, number, of, resumed } = this.#input;
+    return stepEntry(this.#request, {
+      step,
+      outcome,
+      number,
+      of,
+      transaction: 'none',
+      statements: this.#statements,
+      verifications: this.#verifications,
+      started: this.#started,
+      error,
+      resumes: resumed?.open.run,
+    });
+  }
+
+  #now(): string {
+    return this.#request.now().toISOString();
+  }
+}
+
+function first(results: readonly QueryResult[] | undefined): QueryResult {
+  const result = results?.[0];
+  if (result === undefined) throw new FlybackError('internal', 'The history table gave no answer.');
+  return result;
+}
+
+function rowIsGone(version: string): FlybackError {
+  return new FlybackError('history-changed', `The history row of version ${version} is gone.`);
+}
