@@ -42,6 +42,15 @@ export type { RecordEntry, RecordOutcome } from './record/record-entry.js';
 export { parseEntry, readRecord } from './record/record-store.js';
 export type { ChangeType, DataLoss, Risk } from './risk/change.js';
 export type { RunEvent, RunResult, StepOutcome, StepResult } from './run/run-result.js';
+export {
+  abandon,
+  planResume,
+  resume,
+  type BuiltResume,
+  type ResumeOptions,
+  type ResumePlan,
+  type ResumeStatement,
+} from './run/resume.js';
 export { rollback, type RollbackOptions } from './run/rollback.js';
 export { applyMigrations, inOrder } from './scratch/apply-migrations.js';
 export type { RollbackScript } from './scripts/rollback-script.js';

@@ -34,7 +34,7 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
 const description = `Takes a database back when its migration history only goes forward.
 
 Exit codes: 0 done; 1 findings, a refused plan or a failed verification (nothing of that version changed); \
-2 usage, configuration or connection; 3 a run failed and its version was rolled back; 4 the outcome of a commit is unknown.`;
+2 usage, configuration or connection; 3 a run failed and its version was rolled back; 4 a run was interrupted between statements and needs flyback resume, or the outcome of a commit is unknown.`;
 
 /** Runs one command line; resolves to the exit code. Never throws. */
 export async function runProgram(commandLine: readonly string[]): Promise<number> {
@@ -156,6 +156,22 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
       run(async () => (await import('./commands/rollback.js')).runRollback(context(command), own)),
     );
   program
+    .command('resume')
+    .description('finish, or explain, an interrupted rollback that ran without a transaction')
+    .option('--assume <state>', 'what the interrupted statement came to where flyback cannot know: done or not-done')
+    .option('--changed-script', 'go on although the script was changed; what has finished must be the same')
+    .addOption(
+      new Option('--abandon', 'close it without running anything, after it was put right by hand').conflicts([
+        'assume',
+        'changedScript',
+      ]),
+    )
+    .option('--reason <text>', 'why; kept in the record')
+    .option('-y, --yes', 'do not ask')
+    .action(async (own: ResumeFlags, command: Command) =>
+      run(async () => (await import('./commands/resume.js')).runResume(context(command), own)),
+    );
+  program
     .command('verify')
     .description('run the verification queries alone (default: those of the newest rollback)')
     .argument('[versions...]')
@@ -201,6 +217,14 @@ export interface TargetFlags {
 export interface RollbackFlags extends TargetFlags {
   readonly plan?: string;
   readonly dryRun?: true;
+  readonly reason?: string;
+  readonly yes?: true;
+}
+
+export interface ResumeFlags {
+  readonly assume?: string;
+  readonly changedScript?: true;
+  readonly abandon?: true;
   readonly reason?: string;
   readonly yes?: true;
 }

@@ -8,6 +8,7 @@ import { redactError } from '../errors/redact-error.js';
 import type { BuiltPlan } from '../plan/build-plan.js';
 import type { ConnectedProject } from '../project/project.js';
 import { runPlan } from './run-plan.js';
+import type { RunRequest } from './run-request.js';
 import type { RunEvent, RunResult } from './run-result.js';
 
 export interface RollbackOptions {
@@ -27,7 +28,7 @@ export async function rollback(
   built: BuiltPlan,
   options: RollbackOptions = {},
 ): Promise<RunResult> {
-  const { config, toolbox, session } = project;
+  const { session } = project;
   if (session.facts.readOnly) {
     throw new FlybackError(
       'server-read-only',
@@ -35,8 +36,19 @@ export async function rollback(
       { hint: 'Connect to the primary server with a role that may write.' },
     );
   }
-  const redact = createRedactor(config.secrets);
-  const result = await runPlan({
+  const request = requestOf(project, built, options);
+  const result = await runPlan(request);
+  return {
+    ...result,
+    failure: result.failure === undefined ? undefined : redactError(result.failure, request.redact),
+    warnings: result.warnings.map(request.redact),
+  };
+}
+
+/** Everything that a run of this plan in this project needs. */
+export function requestOf(project: ConnectedProject, built: BuiltPlan, options: RollbackOptions): RunRequest {
+  const { config, toolbox, session } = project;
+  return {
     plan: built.plan,
     scripts: built.scripts,
     entries: project.entries,
@@ -49,16 +61,11 @@ export async function rollback(
     who: { systemUser: systemUser(), host: hostname() },
     flybackVersion: packageJson.version,
     runId: randomUUID(),
-    redact,
+    redact: createRedactor(config.secrets),
     now: () => new Date(),
     signal: options.signal,
     onEvent: options.onEvent,
     reconnect: options.reconnect,
-  });
-  return {
-    ...result,
-    failure: result.failure === undefined ? undefined : redactError(result.failure, redact),
-    warnings: result.warnings.map(redact),
   };
 }
 

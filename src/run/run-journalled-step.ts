@@ -14,6 +14,7 @@ import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { Statement } from '../scripts/statement.js';
 import type { VerificationResult } from '../verify/verification.js';
 import { elsewhere, wasCommitted, writeAfterwards } from './aftermath.js';
+import { judgeOpenStatement } from './interrupted-statement.js';
 import { compareHistory, refuseWaiting } from './open-transaction.js';
 import { cancelledError, pause } from './pause.js';
 import { recordedStatement } from './recorded-statement.js';
@@ -39,10 +40,8 @@ export interface JournalledStepInput {
 
 export interface ResumedRun {
   readonly open: OpenRun;
-  /** What became of the open statement: it is run again after the repairs, or it counts as done. */
-  readonly decision: 'run-again' | 'done';
-  /** Statements that bring the database back to where the open statement can be run again, or counts as done. */
-  readonly repair: readonly string[];
+  /** What a person has found out about the open statement, where nothing tells flyback. */
+  readonly assume: 'done' | 'not-done' | undefined;
 }
 
 export interface JournalledStepResult {
@@ -201,17 +200,31 @@ class JournalledStep {
     this.#hasBegun = true;
   }
 
-  async #takeOver({ open, decision, repair }: ResumedRun): Promise<void> {
-    for (const { statement, line, sql, rows, durationMs } of open.finished) {
-      this.#finished.add(statement);
-      this.#statements.push({ line, sql, rows, durationMs });
-    }
+  /** Counts what has finished as done, finds out how far the open statement came, and puts that right. */
+  async #takeOver({ open, assume }: ResumedRun): Promise<void> {
+    for (const finished of open.finished) this.#keep(finished.statement, finished);
     await this.#journalled([{ event: 'resumed', at: this.#now(), by: this.#request.runId }]);
     if (open.open === undefined) return;
-    const { statement: index } = open.open;
+    const { statement: index, hash, mode } = open.open;
     this.#isStatementOpen = true;
+    const statement = this.#input.script.statements[index];
+    const isSame = statement !== undefined && sha256(statement.text) === hash;
+    const recovery =
+      isSame && mode === 'alone' ? await this.#request.toolbox.database.recovery(statement.text) : undefined;
     await this.#setUp(index);
-    await this.#repair(repair);
+    const found = judgeOpenStatement(open, recovery, await this.#inspect(recovery));
+    if (found.state === 'partly') {
+      await this.#repair(found.repair);
+      this.#warnings.push(`${found.words} Put right by: ${found.repair.join('; ')}.`);
+    }
+    const known = found.state === 'partly' ? (found.afterRepair === 'done' ? 'done' : 'not-done') : found.state;
+    if (known === 'unknown' && assume === undefined) throw unclear(open, found.words);
+    if (known !== 'unknown' && assume !== undefined && assume !== known) {
+      throw new FlybackError('usage-invalid', `--assume ${assume} contradicts what is certain: ${found.words}`, {
+        hint: 'Leave out --assume.',
+      });
+    }
+    const decision = known === 'unknown' ? assume : known;
     if (decision === 'done') await this.#markFinished(index, null, 0);
     this.#isStatementOpen = false;
   }
@@ -548,7 +561,8 @@ class JournalledStep {
 
   /** Whatever stopped the step: told as what it came to. */
   async #stopped(error: FlybackError): Promise<FlybackError> {
-    if (error.code === 'run-interrupted') return error;
+    if (error.code === 'run-interrupted' || error.code === 'resume-unclear' || error.code === 'usage-invalid')
+      return error;
     if (this.#hasBegun) {
       const final = this.#isCancelled() ? cancelledError() : error;
       if (!this.#isStatementOpen && error.code !== 'connection-lost' && this.#nothingHasHappened()) {
@@ -770,6 +784,16 @@ function first(results: readonly QueryResult[] | undefined): QueryResult {
   const result = results?.[0];
   if (result === undefined) throw new FlybackError('internal', 'The history table gave no answer.');
   return result;
+}
+
+function unclear(open: OpenRun, words: string): FlybackError {
+  return new FlybackError(
+    'resume-unclear',
+    `${words} The rollback of version ${open.begun.version} cannot go on before somebody has looked.`,
+    {
+      hint: 'Look at the database, then say what you found: flyback resume --assume done, or --assume not-done to run the statement again.',
+    },
+  );
 }
 
 function rowIsGone(version: string): FlybackError {

@@ -108,6 +108,7 @@ export function outcomeOf(failure: FlybackError | undefined): RunResult['outcome
     case undefined:
       return 'committed';
     case 'run-interrupted':
+    case 'resume-unclear':
       return 'interrupted';
     case 'commit-unknown':
       return 'unknown';

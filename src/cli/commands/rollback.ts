@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { connect, withProject } from '../../compose/open-project.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
-import type { BuiltPlan } from '../../plan/build-plan.js';
 import { parsePlan, requireCurrent } from '../../plan/plan-file.js';
 import { planRollback, type PlanOptions } from '../../plan/plan-rollback.js';
-import type { ConnectedProject } from '../../project/project.js';
 import { rollback } from '../../run/rollback.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
+import { confirmDatabase, mustAsk } from '../confirm.js';
 import { errorJson, errorText, warningsText } from '../output/error-text.js';
 import { count } from '../output/numbers.js';
 import { planText } from '../output/plan-text.js';
@@ -17,16 +16,11 @@ import { readTarget } from '../target.js';
 /** flyback rollback: plans, asks, runs, reports. */
 export async function runRollback(context: CommandContext, flags: RollbackFlags): Promise<number> {
   const isDry = flags.dryRun === true;
-  const isAsking = !isDry && flags.yes !== true;
-  if (isAsking && !(process.stdin.isTTY && process.stderr.isTTY)) {
-    throw new FlybackError(
-      'confirmation-missing',
-      'A rollback destroys, and nobody can be asked here: this is not a terminal.',
-      {
-        hint: 'Look at flyback plan first, then give --yes.',
-      },
-    );
-  }
+  const isAsking = mustAsk(
+    isDry || flags.yes === true,
+    'A rollback destroys',
+    'Look at flyback plan first, then give --yes.',
+  );
   const stored = flags.plan === undefined ? undefined : parsePlan(await readPlanFile(flags.plan), flags.plan);
   return withProject(context.open, async (project, config) => {
     const warnings = warningsText(config.findings, process.stderr);
@@ -43,7 +37,11 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
     if (stored !== undefined) requireCurrent(stored, built.plan);
     if (isAsking) {
       progress(planText(built.plan, process.stderr));
-      await confirm(project, built, context.signal);
+      await confirmDatabase(
+        `Take back ${count(built.plan.steps.length, 'version')}?`,
+        project.session.facts.databaseName,
+        context.signal,
+      );
     } else {
       const lines = built.plan.hazards.map(
         (hazard) => `${hazard.severity} ${hazard.code}: ${hazard.subject}: ${hazard.message}`,
@@ -82,25 +80,4 @@ async function readPlanFile(file: string): Promise<string> {
       },
     );
   }
-}
-
-/** The answer is the name of the database: a habitual "y" must not be enough for production. */
-async function confirm(project: ConnectedProject, built: BuiltPlan, signal: AbortSignal): Promise<void> {
-  const { databaseName } = project.session.facts;
-  const { createInterface } = await import('node:readline/promises');
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await reader.question(
-      `\nTake back ${count(built.plan.steps.length, 'version')}? Type the name of the database (${databaseName}) to go on: `,
-      { signal },
-    );
-    if (answer.trim() === databaseName) return;
-  } catch {
-    // Ctrl-C or the end of the input: not confirmed either.
-  } finally {
-    reader.close();
-  }
-  throw new FlybackError('confirmation-missing', 'Not confirmed; nothing was changed.', {
-    hint: 'Run it again and type the name of the database.',
-  });
 }

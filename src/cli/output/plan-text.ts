@@ -18,7 +18,7 @@ export function planText(plan: Plan, stream: NodeJS.WriteStream): string {
   return [
     `Plan to take back ${count(plan.steps.length, 'version')} in ${plan.database.databaseName} (${plan.database.name} ${plan.database.serverVersion}, as ${plan.database.user})`,
     `  history      ${table.schema}.${table.name}, ${count(plan.history.rowCount, 'row')}`,
-    `  transaction  ${plan.transaction === 'single' ? 'one for all versions' : plan.steps.length === 1 ? 'one' : 'one for each version'}`,
+    `  transaction  ${transactionText(plan)}`,
     `  triggers     ${plan.triggers.mode} (${plan.triggers.reason})`,
     `  record       ${plan.recordTable.schema}.${plan.recordTable.name}`,
     '',
@@ -36,11 +36,19 @@ export function planText(plan: Plan, stream: NodeJS.WriteStream): string {
   ].join('\n');
 }
 
+function transactionText({ transaction, steps }: Plan): string {
+  if (transaction === 'single') return 'one for all versions';
+  const without = steps.filter((step) => step.transaction === 'off').length;
+  if (without === 0) return steps.length === 1 ? 'one' : 'one for each version';
+  return without === steps.length ? 'none: statement by statement' : `one for each version, but none for ${without}`;
+}
+
 function stepText(step: PlanStep, index: number, total: number, stream: NodeJS.WriteStream): readonly string[] {
   return [
     `${index + 1}/${total}  version ${step.version}  ${step.description}`,
     `  script       ${step.script.file}${step.script.source === 'undo' ? ' (undo file)' : ''}`,
     `  risk         ${paint(riskStyle[step.risk], step.risk, stream)}, data loss: ${step.dataLoss}${step.approval === undefined ? '' : `, approved: ${step.approval}`}`,
+    ...(step.transaction === 'on' ? [] : ['  transaction  none: each statement is journalled, then committed']),
     ...(step.triggers === 'replica' ? [] : [`  triggers     ${step.triggers}`]),
     ...step.statements.flatMap((statement) => statementText(statement)),
     ...step.verifications.map(
@@ -67,6 +75,7 @@ function statementText(statement: PlannedStatement): readonly string[] {
           `${estimate.rows === null ? 'rows not known (never analyzed)' : `about ${count(estimate.rows, 'row')}`}, ${printBytes(estimate.bytes)}`,
         ]),
     ...(statement.dataLoss === 'no' ? [] : [`data loss: ${statement.dataLoss}`]),
+    ...(statement.alone === null ? [] : [`runs alone: ${statement.alone}`]),
     ...statement.cascade.map((victim) => `CASCADE also removes ${victim}`),
   ];
   const [first = '', ...rest] = statement.sql.split(/\r\n|\r|\n/);

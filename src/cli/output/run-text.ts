@@ -77,7 +77,7 @@ export function runText(result: RunResult, stream: NodeJS.WriteStream): string {
       ? `Rolled back ${count(done.length, 'version')}: ${shorten(done.map((step) => step.version))}`
       : result.outcome === 'dry-run'
         ? `Dry run passed for ${count(done.length, 'version')}: ${shorten(done.map((step) => step.version))}; nothing was changed`
-        : `The run stopped: ${done.length === 0 ? 'no version was rolled back' : `${count(done.length, 'version')} rolled back before (${shorten(done.map((step) => step.version))})`}`;
+        : `The run ${result.outcome === 'interrupted' ? 'was interrupted' : 'stopped'}: ${done.length === 0 ? 'no version was rolled back' : `${count(done.length, 'version')} rolled back before (${shorten(done.map((step) => step.version))})`}`;
   return [
     head,
     ...result.steps.flatMap((step) =>

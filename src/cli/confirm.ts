@@ -1,0 +1,38 @@
+import { FlybackError } from '../errors/error.js';
+
+/**
+ * Asks on the terminal. The answer is the name of the database: a habitual "y" must not be enough for production. Throws
+ * FlybackError confirmation-missing for any other answer.
+ */
+export async function confirmDatabase(question: string, databaseName: string, signal: AbortSignal): Promise<void> {
+  if (
+    (await ask(`\n${question} Type the name of the database (${databaseName}) to go on: `, signal)) === databaseName
+  ) {
+    return;
+  }
+  throw new FlybackError('confirmation-missing', 'Not confirmed; nothing was changed.', {
+    hint: 'Run it again and type the name of the database.',
+  });
+}
+
+/** One trimmed line from the terminal; empty after Ctrl-C or the end of the input. */
+export async function ask(question: string, signal: AbortSignal): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await reader.question(question, { signal })).trim();
+  } catch {
+    return '';
+  } finally {
+    reader.close();
+  }
+}
+
+/** Whether somebody can be asked here. Throws FlybackError confirmation-missing when nobody can and nobody said yes. */
+export function mustAsk(isConfirmed: boolean, what: string, hint: string): boolean {
+  if (isConfirmed) return false;
+  if (process.stdin.isTTY && process.stderr.isTTY) return true;
+  throw new FlybackError('confirmation-missing', `${what}, and nobody can be asked here: this is not a terminal.`, {
+    hint,
+  });
+}

@@ -1,0 +1,368 @@
+import type { Inspection } from '../adapter/database.js';
+import { createRedactor } from '../config/create-redactor.js';
+import { FlybackError } from '../errors/error.js';
+import { redactError } from '../errors/redact-error.js';
+import { sha256 } from '../fingerprint/fingerprint.js';
+import type { HistoryEntry } from '../history/history.js';
+import { openRuns, type OpenRun } from '../journal/journal-state.js';
+import { readJournal } from '../journal/journal-store.js';
+import { journalTableOf } from '../journal/journal.js';
+import { buildPlan, type BuiltPlan } from '../plan/build-plan.js';
+import type { ConnectedProject } from '../project/project.js';
+import { genesisHash, type RecordEntry } from '../record/record-entry.js';
+import { chainEntry } from '../record/record-store.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
+import { judgeOpenStatement } from './interrupted-statement.js';
+import { takeSessionLock } from './open-transaction.js';
+import { requestOf, type RollbackOptions } from './rollback.js';
+import { runJournalledStep } from './run-journalled-step.js';
+import { outcomeOf } from './run-mixed.js';
+import type { RunRequest } from './run-request.js';
+import type { RunResult } from './run-result.js';
+
+/** A statement of the interrupted script, and what is known of it. */
+export interface ResumeStatement {
+  readonly line: number;
+  readonly sql: string;
+  readonly state: 'finished' | 'interrupted' | 'to-run';
+}
+
+/** What resume would do: plain JSON, made without changing anything. */
+export interface ResumePlan {
+  /** The run that was interrupted. */
+  readonly run: string;
+  readonly version: string;
+  readonly description: string;
+  readonly begunAt: string;
+  readonly begunBy: string;
+  readonly reason: string | null;
+  readonly script: string;
+  /** The file was changed since; what has finished is unchanged. */
+  readonly scriptChanged: boolean;
+  /** Why it stopped, where that is known. */
+  readonly stoppedBecause: string | null;
+  readonly statements: readonly ResumeStatement[];
+  /** How far the interrupted statement came, and what would be done about it; null between two statements. */
+  readonly interrupted: Inspection | null;
+  /** gone: somebody removed the row that was marked as failed (flyway repair does). */
+  readonly historyRow: 'marked' | 'gone';
+}
+
+/** A resume plan with what is needed to run it in this process. */
+export interface BuiltResume {
+  readonly plan: ResumePlan;
+  readonly open: OpenRun;
+  readonly built: BuiltPlan;
+}
+
+export interface ResumeOptions extends Omit<RollbackOptions, 'mode'> {
+  /** What a person has found out about the interrupted statement, where nothing tells flyback. */
+  readonly assume?: 'done' | 'not-done' | undefined;
+  /** Go on although the script's file was changed since. */
+  readonly changedScript?: boolean | undefined;
+}
+
+/**
+ * Looks at the rollback that was interrupted: what has finished, how far the statement under way came, what is left.
+ * Undefined when nothing is interrupted. Throws FlybackError journal-mismatch when journal, script and history do not
+ * belong together any more.
+ */
+export async function planResume(project: ConnectedProject): Promise<BuiltResume | undefined> {
+  const [open, second] = openRuns(project.journal);
+  if (open === undefined) return undefined;
+  if (second !== undefined) {
+    throw new FlybackError(
+      'journal-mismatch',
+      `The journal tells of two interrupted runs (versions ${open.begun.version} and ${second.begun.version}), which flyback never lets happen.`,
+      { hint: 'Find out who wrote to the journal; flyback resume --abandon closes the older one.' },
+    );
+  }
+  const { begun } = open;
+  const historyRow = rowOf(project, open);
+  const built = await planAgain(project, open, historyRow);
+  const script = built.scripts[0];
+  if (script === undefined) throw new FlybackError('internal', 'The plan to resume has no script.');
+  const redact = createRedactor(project.config.secrets);
+  requireSameBeginning(open, script);
+  const finished = new Set(open.finished.map((entry) => entry.statement));
+  return {
+    open,
+    built,
+    plan: {
+      run: open.run,
+      version: begun.version,
+      description: begun.description,
+      begunAt: begun.at,
+      begunBy: `${begun.who.systemUser} on ${begun.who.host}`,
+      reason: begun.reason,
+      script: begun.script.file,
+      scriptChanged: script.checksum !== begun.script.checksum,
+      stoppedBecause: open.unverified ?? open.failure?.message ?? null,
+      statements: script.statements.map((statement, index) => ({
+        line: statement.line,
+        sql: redact(statement.text),
+        state: finished.has(index) ? 'finished' : open.open?.statement === index ? 'interrupted' : 'to-run',
+      })),
+      interrupted: open.open === undefined ? null : await inspectOpen(project, open, script),
+      historyRow,
+    },
+  };
+}
+
+/**
+ * Carries an interrupted rollback on to its end. Resolves also when it stops again: read `outcome` and `failure`.
+ * Whatever was looked at before is looked at again under the lock.
+ */
+export async function resume(
+  project: ConnectedProject,
+  { open, built, plan }: BuiltResume,
+  options: ResumeOptions = {},
+): Promise<RunResult> {
+  if (plan.scriptChanged && options.changedScript !== true) {
+    throw new FlybackError(
+      'journal-mismatch',
+      `${plan.script} was changed after the run was interrupted; what has finished is unchanged.`,
+      { hint: 'Read what is left to run, then say so: flyback resume --changed-script' },
+    );
+  }
+  const { begun } = open;
+  const ordinary = requestOf(project, built, { ...options, mode: 'for-real' });
+  const request: RunRequest = {
+    ...ordinary,
+    plan: { ...ordinary.plan, hash: begun.planHash },
+    reason: options.reason ?? begun.reason ?? undefined,
+  };
+  const [planned, script] = [built.plan.steps[0], built.scripts[0]];
+  if (planned === undefined || script === undefined) throw new FlybackError('internal', 'There is nothing to resume.');
+  return underLock(project, request, open, async () => {
+    const done = await runJournalledStep(request, {
+      step: { ...planned, entry: begun.historyRow, triggers: begun.triggers },
+      script,
+      number: 1,
+      of: 1,
+      entries: project.entries,
+      resumed: { open, assume: options.assume },
+    });
+    return {
+      run: request.runId,
+      outcome: outcomeOf(done.failure),
+      steps: [done.result],
+      failure: done.failure === undefined ? undefined : redactError(done.failure, request.redact),
+      recordHash: done.recordHash,
+      warnings: done.warnings.map(request.redact),
+    };
+  });
+}
+
+/**
+ * Closes an interrupted rollback without running anything: for a person who has put things right by hand. The history
+ * row stays as it is. Resolves to the hash of the record entry, or undefined when nothing is interrupted.
+ */
+export async function abandon(
+  project: ConnectedProject,
+  options: Pick<ResumeOptions, 'reason' | 'signal' | 'onEvent'> = {},
+): Promise<{ readonly version: string; readonly recordHash: string } | undefined> {
+  const [open] = openRuns(project.journal);
+  if (open === undefined) return undefined;
+  const { toolbox, session, recordTable, table } = project;
+  const { sql } = toolbox.database;
+  const request = requestOf(project, emptyPlan(project), { ...options, mode: 'for-real' });
+  return underLock(project, request, open, async () => {
+    const last = await session.query(
+      [
+        `${sql.beginOwn(session.facts, project.config.run.lockTimeoutMs)};${sql.durably}`,
+        sql.lockTables(table, recordTable),
+        sql.record.lastHash(recordTable),
+      ].join(';'),
+    );
+    try {
+      const row = chainEntry(abandonedEntry(request, open), last.at(-1)?.rows[0]?.[0] ?? genesisHash);
+      await session.query(
+        [
+          sql.record.append(recordTable, row),
+          sql.journal.clear(journalTableOf(recordTable), open.run),
+          sql.commit,
+        ].join(';'),
+      );
+      return { version: open.begun.version, recordHash: row.hash };
+    } catch (error) {
+      await session.query(sql.rollback).catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
+/** Takes the tool's lock, which a run that is still alive would hold, and makes sure that the journal stands as it was read. */
+async function underLock<T>(
+  project: ConnectedProject,
+  request: RunRequest,
+  open: OpenRun,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { toolbox, session, table, recordTable } = project;
+  const onAbort = (): void => void session.cancel();
+  request.signal?.addEventListener('abort', onAbort);
+  try {
+    await takeSessionLock(request);
+    try {
+      const [current] = openRuns(await readJournal(session, toolbox.database, journalTableOf(recordTable)));
+      if (current?.run !== open.run || current.lastId !== open.lastId) {
+        throw new FlybackError(
+          'history-changed',
+          current === undefined
+            ? `Another process has finished the rollback of version ${open.begun.version} meanwhile; nothing was done.`
+            : `Another process has carried the rollback of version ${open.begun.version} on meanwhile; nothing was done.`,
+          { hint: 'Look at flyback status.' },
+        );
+      }
+      return await work();
+    } finally {
+      await session
+        .query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, table)))
+        .catch(() => undefined);
+    }
+  } finally {
+    request.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The row that was marked must be there as it was marked, or be gone; anything else means that the version was migrated again. */
+function rowOf(project: ConnectedProject, { begun }: OpenRun): 'marked' | 'gone' {
+  const { rank } = begun.historyRow;
+  const marked: HistoryEntry = { ...begun.historyRow, success: false };
+  const found = project.entries.find((entry) => entry.rank === rank);
+  if (found !== undefined && JSON.stringify(found) === JSON.stringify(marked)) return 'marked';
+  const key = project.toolbox.history.versions.parse(begun.version)?.key;
+  const other = project.history.applied.find((row) => row.version?.key === key);
+  if (found === undefined && other === undefined) return 'gone';
+  throw new FlybackError(
+    'journal-mismatch',
+    `The history has another row of version ${begun.version} than the one that flyback marked as failed (rank ${rank}): the version was repaired or migrated again meanwhile.`,
+    {
+      hint: 'Find out by hand what is there and put it right; then close the interrupted run: flyback resume --abandon',
+    },
+  );
+}
+
+/** Plans the version again, as it stands in the history now. */
+async function planAgain(
+  project: ConnectedProject,
+  { begun }: OpenRun,
+  historyRow: 'marked' | 'gone',
+): Promise<BuiltPlan> {
+  const { config, toolbox, session, table } = project;
+  const entries =
+    historyRow === 'marked' ? project.entries : [...project.entries, { ...begun.historyRow, success: false }];
+  const history = historyRow === 'marked' ? project.history : toolbox.history.interpret(table, entries);
+  const key = toolbox.history.versions.parse(begun.version)?.key;
+  const row = history.applied.find((candidate) => candidate.version?.key === key);
+  return buildPlan({
+    target: { kind: 'only', version: begun.version },
+    transaction: 'per-version',
+    triggers: begun.triggers,
+    toolbox,
+    session,
+    history,
+    pairs: project.pairs.map((pair) => (pair.version.key === key ? { ...pair, row } : pair)),
+    migrations: project.migrations.migrations,
+    findings: [],
+    settings: config.flyway,
+    recordTable: project.recordTable,
+    projectFolder: config.projectFolder,
+    redact: createRedactor(config.secrets),
+    now: new Date(),
+    mode: 'for-real',
+    locksAddUp: 'no',
+    estimates: 'leave-out',
+  });
+}
+
+/** What has finished must stand at the beginning of the script as it is now: nothing runs twice, nothing is skipped. */
+function requireSameBeginning(open: OpenRun, script: RollbackScript): void {
+  for (const { statement: index, line, hash } of open.finished) {
+    const now = script.statements[index];
+    if (now !== undefined && sha256(now.text) === hash) continue;
+    throw new FlybackError(
+      'journal-mismatch',
+      `The script of version ${open.begun.version} is not the one that was interrupted: its statement ${index + 1}, which has finished (line ${line} then), ${now === undefined ? 'is gone' : `is another one now (line ${now.line})`}.`,
+      {
+        hint: `Put ${open.begun.script.file} back as it was (SHA-256 ${open.begun.script.checksum.slice(0, 12)}…); statements that have not finished may be changed.`,
+      },
+    );
+  }
+}
+
+async function inspectOpen(project: ConnectedProject, open: OpenRun, script: RollbackScript): Promise<Inspection> {
+  const { toolbox, session, config, table } = project;
+  const started = open.open;
+  const statement = started === undefined ? undefined : script.statements[started.statement];
+  const isSame = started !== undefined && statement !== undefined && sha256(statement.text) === started.hash;
+  if (!isSame || started.mode === 'transaction') return judgeOpenStatement(open, undefined, null);
+  const recovery = await toolbox.database.recovery(statement.text);
+  if (recovery.inspect === undefined) return judgeOpenStatement(open, recovery, null);
+  await session.query(
+    toolbox.database.sql.useScriptPath(session.facts, toolbox.history.scriptSchema(config.flyway, table)),
+  );
+  const answer = await session.query(recovery.inspect);
+  return judgeOpenStatement(open, recovery, answer.at(-1)?.rows ?? null);
+}
+
+function abandonedEntry(request: RunRequest, open: OpenRun): RecordEntry {
+  const { begun, finished } = open;
+  const { session, redact, who } = request;
+  const at = request.now().toISOString();
+  return {
+    format: 1,
+    flyback: request.flybackVersion,
+    run: request.runId,
+    step: { number: 1, of: 1 },
+    outcome: 'abandoned',
+    tool: begun.tool,
+    version: begun.version,
+    description: begun.description,
+    script: begun.script,
+    historyRow: begun.historyRow,
+    planHash: begun.planHash,
+    triggers: begun.triggers,
+    transaction: 'none',
+    resumes: open.run,
+    reason: request.reason === undefined ? null : redact(request.reason),
+    approval: begun.approval,
+    who: { databaseUser: session.facts.user, ...who },
+    database: { name: session.facts.databaseName, serverVersion: session.facts.version },
+    startedAt: at,
+    finishedAt: at,
+    statements: finished.map(({ line, sql, rows, durationMs }) => ({ line, sql, rows, durationMs })),
+    verifications: [],
+    error: null,
+  };
+}
+
+/** Closing a run needs the settings of one, and no steps. */
+function emptyPlan(project: ConnectedProject): BuiltPlan {
+  const { toolbox, session, history, table, recordTable } = project;
+  return {
+    scripts: [],
+    plan: {
+      format: 'flyback-plan/1',
+      createdAt: new Date().toISOString(),
+      target: { kind: 'steps', steps: 0 },
+      transaction: 'per-version',
+      triggers: { mode: 'keep', reason: 'nothing runs' },
+      tool: toolbox.history.tool,
+      database: {
+        name: toolbox.database.name,
+        serverVersion: session.facts.version,
+        databaseName: session.facts.databaseName,
+        user: session.facts.user,
+      },
+      history: { table, fingerprint: history.fingerprint, rowCount: history.rows.length, maxRank: 0 },
+      recordTable,
+      steps: [],
+      after: { applied: [], forecast: '', willApply: [] },
+      repeatables: [],
+      hazards: [],
+      hash: '',
+    },
+  };
+}
