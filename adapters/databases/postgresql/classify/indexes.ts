@@ -1,14 +1,7 @@
-import type { Node } from 'libpg-query';
 import type { ImpactCollector } from './impact.js';
+import { switchOf } from './options.js';
 import { bodiesOf, rangeRef } from './tree.js';
 import type { Body, Handlers } from './tree.js';
-
-function isSwitchedOn(options: readonly Node[] | undefined, name: string): boolean {
-  const option = bodiesOf(options, 'DefElem').find((element) => element.defname === name);
-  if (option === undefined) return false;
-  const argument = JSON.stringify(option.arg ?? {});
-  return !/"(false|off)"|"ival":0|"boolval":false/.test(argument) && argument !== '{"Boolean":{}}';
-}
 
 function createIndex(body: Body<'IndexStmt'>, impact: ImpactCollector): void {
   const table = rangeRef(body.relation);
@@ -24,7 +17,7 @@ function createIndex(body: Body<'IndexStmt'>, impact: ImpactCollector): void {
 }
 
 function reindex(body: Body<'ReindexStmt'>, impact: ImpactCollector): void {
-  const concurrent = isSwitchedOn(body.params, 'concurrently');
+  const concurrent = switchOf(body.params, 'concurrently') === true;
   impact.change('maintenance');
   impact.work('scan');
   if (body.kind === 'REINDEX_OBJECT_INDEX') {
@@ -55,7 +48,7 @@ function cluster(body: Body<'ClusterStmt'>, impact: ImpactCollector): void {
 }
 
 function vacuum(body: Body<'VacuumStmt'>, impact: ImpactCollector): void {
-  const full = body.is_vacuumcmd === true && isSwitchedOn(body.options, 'full');
+  const full = body.is_vacuumcmd === true && switchOf(body.options, 'full') === true;
   impact.change('maintenance');
   impact.work(full ? 'rewrite' : 'scan');
   for (const relation of bodiesOf(body.rels, 'VacuumRelation')) {

@@ -5,6 +5,7 @@ import type { CreatedObject } from './created.js';
 import type { ImpactCollector } from './impact.js';
 import { belongsToTable, kindOf, objectRef } from './object-kinds.js';
 import { readTables } from './queries.js';
+import { switchOf } from './options.js';
 import { bodiesOf, memberRef, rangeRef, refOf, textsOf } from './tree.js';
 import type { Body, Handlers } from './tree.js';
 
@@ -188,6 +189,26 @@ function alterDomain(body: Body<'AlterDomainStmt'>, impact: ImpactCollector): vo
   if (body.subtype === 'O' || body.subtype === 'C' || body.subtype === 'V') impact.work('scan');
 }
 
+const publicationLists = new Set([
+  'ALTER_SUBSCRIPTION_SET_PUBLICATION',
+  'ALTER_SUBSCRIPTION_ADD_PUBLICATION',
+  'ALTER_SUBSCRIPTION_DROP_PUBLICATION',
+]);
+
+/** Which parameters change the slot at the publisher: failover since PostgreSQL 17, two_phase = false since 18. */
+function alterSubscription(body: Body<'AlterSubscriptionStmt'>, impact: ImpactCollector): void {
+  if (body.kind === 'ALTER_SUBSCRIPTION_REFRESH') impact.refuseTransaction('ALTER SUBSCRIPTION ... REFRESH');
+  if (publicationLists.has(body.kind ?? '') && (switchOf(body.options, 'refresh') ?? true)) {
+    impact.refuseTransaction('ALTER SUBSCRIPTION with refresh');
+  }
+  if (body.kind !== 'ALTER_SUBSCRIPTION_OPTIONS') return;
+  if (switchOf(body.options, 'failover') !== undefined) {
+    impact.refuseTransaction('ALTER SUBSCRIPTION ... SET (failover)');
+  } else if (switchOf(body.options, 'two_phase') === false) {
+    impact.refuseTransaction('ALTER SUBSCRIPTION ... SET (two_phase)');
+  }
+}
+
 function alterNamed(kind: string, name: string | undefined, impact: ImpactCollector): void {
   impact.change('other');
   impact.object({ kind, name: name ?? '' });
@@ -299,15 +320,13 @@ export const objectHandlers: Handlers<void, ImpactCollector> = {
   },
   CreateSubscriptionStmt: (body, impact) => {
     create({ CreateSubscriptionStmt: body }, impact);
-    const creates = !bodiesOf(body.options, 'DefElem').some(
-      (option) => option.defname === 'create_slot' || option.defname === 'connect',
-    );
+    const creates = switchOf(body.options, 'create_slot') ?? switchOf(body.options, 'connect') ?? true;
     if (creates) impact.refuseTransaction('CREATE SUBSCRIPTION ... WITH (create_slot = true)');
   },
   AlterSubscriptionStmt: (body, impact) => {
     impact.change('other');
     impact.object({ kind: 'subscription', name: body.subname ?? '' });
-    if (body.kind === 'ALTER_SUBSCRIPTION_REFRESH') impact.refuseTransaction('ALTER SUBSCRIPTION ... REFRESH');
+    alterSubscription(body, impact);
   },
   DropSubscriptionStmt: (body, impact) => {
     impact.change('drop-object');

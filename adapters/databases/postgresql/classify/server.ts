@@ -10,9 +10,11 @@ function setting(impact: ImpactCollector): void {
 
 /** Statements about the session, the transaction and the server as a whole. */
 export const serverHandlers: Handlers<void, ImpactCollector> = {
-  TransactionStmt: (_body, impact) => {
+  TransactionStmt: (body, impact) => {
     impact.change('transaction-control');
     impact.controlTransaction();
+    if (body.kind === 'TRANS_STMT_COMMIT_PREPARED') impact.refuseTransaction('COMMIT PREPARED');
+    if (body.kind === 'TRANS_STMT_ROLLBACK_PREPARED') impact.refuseTransaction('ROLLBACK PREPARED');
   },
   VariableSetStmt: (body, impact) => {
     setting(impact);

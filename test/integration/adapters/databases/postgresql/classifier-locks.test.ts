@@ -326,31 +326,4 @@ forEachMajor((server) => {
     if (testCase.rowsUnjudged !== true) expect(impact.work).toBe(observed.work);
     expect(impact.notTransactional).toBeUndefined();
   });
-
-  it.each([
-    'CREATE INDEX CONCURRENTLY fresh ON lone (a)',
-    'DROP INDEX CONCURRENTLY lone_a',
-    'REINDEX INDEX CONCURRENTLY lone_a',
-    'REINDEX (CONCURRENTLY TRUE) TABLE lone',
-    'REINDEX SCHEMA shop',
-    'VACUUM lone',
-    'VACUUM FULL lone',
-    'ALTER TABLE event DETACH PARTITION event_1 CONCURRENTLY',
-    "ALTER SYSTEM SET work_mem = '8MB'",
-    'CREATE DATABASE fresh',
-    'DROP DATABASE fresh',
-    "CREATE TABLESPACE fresh LOCATION '/nowhere'",
-    'DROP TABLESPACE fresh',
-    'CLUSTER',
-    'DISCARD ALL',
-    "CREATE SUBSCRIPTION fresh CONNECTION 'host=nowhere' PUBLICATION p",
-  ])('foresees that the server refuses inside a transaction: %s', async (sql) => {
-    const impact = classifier.classify(sql);
-    if ('message' in impact) throw new Error(impact.message);
-    await client.query('BEGIN');
-    const refusal = client.query(sql);
-    await expect(refusal).rejects.toThrow(/cannot (run|be executed) inside a transaction block|transaction block/);
-    await client.query('ROLLBACK');
-    expect(impact.notTransactional).toMatch(/cannot run inside a transaction block/);
-  });
 });
