@@ -1,4 +1,3 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
@@ -10,6 +9,7 @@ import {
   storedVersions,
   type TestProject,
 } from '../harness/project.js';
+import { startProxy, type Proxy } from '../harness/proxy.js';
 
 /* What happens to the process, or to its connection, in the middle of a run. */
 
@@ -106,15 +106,17 @@ forEachMajor((server) => {
   // BEGIN. Whatever were already on its way behind it would run, and commit, outside of any transaction.
   test('an opening that the server refuses as a whole lets nothing of the script through', async () => {
     let openings = 0;
-    const spoilSecond = (data: Buffer): Buffer => {
-      const at = data.indexOf('BEGIN;');
-      if (at < 0) return data;
-      openings += 1;
-      return openings === 2
-        ? Buffer.concat([data.subarray(0, at), Buffer.from('BEGIX;'), data.subarray(at + 6)])
-        : data;
-    };
-    const proxy = await startProxy(server.url, 'never', undefined, spoilSecond);
+    const proxy = await startProxy({
+      serverUrl: server.url,
+      onMessage: ({ from, bytes }) => {
+        const at = from === 'client' ? bytes.indexOf('BEGIN;') : -1;
+        if (at < 0) return 'pass';
+        openings += 1;
+        return openings === 2
+          ? Buffer.concat([bytes.subarray(0, at), Buffer.from('BEGIX;'), bytes.subarray(at + 6)])
+          : 'pass';
+      },
+    });
     const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
     const through = `jdbc:postgresql://127.0.0.1:${String(proxy.port)}${url.pathname}`;
     try {
@@ -137,7 +139,7 @@ forEachMajor((server) => {
       ['before the server gets it', 'request', 3],
       ['before we get the answer', 'answer', 0],
     ] as const)('%s: the server is asked, and the truth is told', async (_name, cut, exitCode) => {
-      const proxy = await startProxy(server.url, cut);
+      const proxy = await cutCommit(server.url, cut);
       const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
       const through = `jdbc:postgresql://127.0.0.1:${String(proxy.port)}${url.pathname}`;
       try {
@@ -165,7 +167,7 @@ forEachMajor((server) => {
     test.each(['request', 'answer'] as const)(
       'between two versions (%s): what was committed is told, the rest is not run',
       async (cut) => {
-        const proxy = await startProxy(server.url, cut);
+        const proxy = await cutCommit(server.url, cut);
         const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
         const through = `jdbc:postgresql://127.0.0.1:${String(proxy.port)}${url.pathname}`;
         try {
@@ -188,7 +190,7 @@ forEachMajor((server) => {
     );
 
     test('and the server stays away: the outcome is called unknown, exit code 4', async () => {
-      const proxy = await startProxy(server.url, 'answer', 'for-good');
+      const proxy = await cutCommit(server.url, 'answer', 'for-good');
       const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
       const through = `jdbc:postgresql://127.0.0.1:${String(proxy.port)}${url.pathname}?connectTimeout=2`;
       try {
@@ -253,65 +255,29 @@ describe('secrets', () => {
   });
 });
 
-interface Proxy {
-  readonly port: number;
-  readonly cuts: () => number;
-  readonly stop: () => Promise<void>;
-}
-
 /**
- * Stands between flyback and the server, and cuts once: when the first COMMIT passes (not handing it on), or when the
- * server answers it (not handing that on). Afterwards it lets everything through, or, for good, nothing.
+ * Cuts once: when the first COMMIT passes (not handing it on), or when the server answers it (not handing that on).
+ * Afterwards the proxy lets everything through, or, for good, nothing.
  */
-async function startProxy(
+async function cutCommit(
   serverUrl: string,
-  cut: 'request' | 'answer' | 'never',
+  cut: 'request' | 'answer',
   then?: 'for-good',
-  rewrite: (data: Buffer) => Buffer = (data) => data,
-): Promise<Proxy> {
-  const { hostname, port } = new URL(serverUrl);
+): Promise<Proxy & { readonly cuts: () => number }> {
+  let asked: number | undefined;
   let cuts = 0;
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    if (cuts > 0 && then === 'for-good') {
-      client.destroy();
-      return;
-    }
-    const upstream = connect(Number(port), hostname);
-    let doomed = false;
-    const close = (): void => {
-      client.destroy();
-      upstream.destroy();
-    };
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', close).on('close', close);
-    }
-    client.on('data', (data) => {
-      if (cut !== 'never' && cuts === 0 && data.includes('COMMIT\0')) {
-        cuts += 1;
-        if (cut === 'request') {
-          close();
-          return;
-        }
-        doomed = true;
-      }
-      upstream.write(rewrite(data));
-    });
-    upstream.on('data', (data) => {
-      if (!doomed) client.write(data);
-      else if (data.includes('COMMIT\0')) close();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    cuts: () => cuts,
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
+  const proxy = await startProxy({
+    serverUrl,
+    admits: () => cuts === 0 || then !== 'for-good',
+    onMessage: ({ from, connection, bytes }) => {
+      if (cuts > 0 || !bytes.includes('COMMIT\0')) return 'pass';
+      if (from === 'client') asked ??= connection;
+      if (asked !== connection || from !== (cut === 'request' ? 'client' : 'server')) return 'pass';
+      cuts += 1;
+      return 'cut-before';
     },
-  };
+  });
+  return { ...proxy, cuts: () => cuts };
 }
 
 async function untilSleeping(database: TestDatabase): Promise<void> {
