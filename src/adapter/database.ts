@@ -2,6 +2,7 @@ import type { ConnectionSettings } from '../config/config.js';
 import type { QualifiedName } from '../history/history.js';
 import type { ObjectRef, ParseProblem, StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
+import type { LockQueries } from './locks.js';
 
 /*
  * The database axis. Adding a database: copy adapters/databases/postgresql, fill in the same files, add a line in
@@ -201,6 +202,7 @@ export interface DatabaseAdapter {
   pendingActions(session: Session, statements: readonly string[]): Promise<readonly string[]>;
   /** What can be found out about a statement that runs without a transaction and was interrupted. Loads the parser. */
   recovery(statement: string): Promise<StatementRecovery>;
+  readonly locks: LockQueries;
   readonly sql: DatabaseSql;
 }
 

@@ -3,6 +3,7 @@ import type { ConnectionSettings } from '../../../src/config/config.js';
 import { plainDrop } from './classify/plain-drop.js';
 import { postgresqlDialect } from './dialect.js';
 import { readCascadeVictims, readObjectFacts } from './object-facts.js';
+import { postgresqlLocks } from './lock-queries.js';
 import { postgresqlSql } from './run-sql.js';
 import { connectPostgresql } from './session.js';
 
@@ -33,5 +34,6 @@ export const postgresql: DatabaseAdapter = {
   pendingActions: async (session: Session, statements: readonly string[]) =>
     (await import('./pending-actions.js')).readPendingActions(session, statements),
   recovery: async (statement: string) => (await import('./recovery.js')).recovery(statement),
+  locks: postgresqlLocks,
   sql: postgresqlSql,
 };
