@@ -214,6 +214,8 @@ export interface StatementRecovery {
    * - unknown: nothing tells (a procedure that commits)
    */
   readonly kind: 'repeatable' | 'inspectable' | 'unknown';
+  /** Nobody has to wait behind it while it waits for a lock (CONCURRENTLY), so it may wait longer. */
+  readonly waitsAside: boolean;
   /** When the server answers with an error, nothing of it has happened. */
   readonly failsCleanly: boolean;
   /** One query, asked before the statement and after an interruption with the script's search_path; undefined unless inspectable. */

@@ -16,6 +16,7 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
   statementTimeout: "longest run of one statement (default: the role's own)",
   lockRetries: 'how often a step is tried again after a lock timeout (default: 3)',
   lockRetryPause: 'pause before such a try (default: 2s)',
+  concurrentWait: 'longest wait of a CONCURRENTLY statement for older transactions (default: 10min)',
   toolLockWait: "longest wait for the migration tool's own lock (default: 50s)",
   triggers: 'replica, disable or keep (default: replica where the role may, else disable)',
   maxRisk: 'highest risk that passes an audit without approval (default: critical)',

@@ -102,6 +102,11 @@ export interface RunSettings {
   /** How often a step that ran into lock_timeout is tried again, and the pause before each new try. */
   readonly lockRetries: number;
   readonly lockRetryPauseMs: number;
+  /**
+   * Bound on each wait of a statement that nobody waits behind (CREATE INDEX CONCURRENTLY waits for every older
+   * transaction); 0 means no bound.
+   */
+  readonly concurrentWaitMs: number;
   /** How long to poll for the migration tool's own lock before giving up. */
   readonly toolLockWaitMs: number;
   /** Undefined: replica where the role may, else disable, said aloud in the plan. */

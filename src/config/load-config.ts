@@ -89,6 +89,7 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
       statementTimeoutMs: settings.duration('statementTimeout', 0),
       lockRetries: settings.count('lockRetries', 3),
       lockRetryPauseMs: settings.duration('lockRetryPause', 2000),
+      concurrentWaitMs: settings.duration('concurrentWait', 600_000),
       toolLockWaitMs: settings.duration('toolLockWait', 50_000),
       triggers: settings.oneOf<TriggersMode | undefined>('triggers', ['replica', 'disable', 'keep'], undefined),
     },

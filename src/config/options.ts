@@ -34,6 +34,12 @@ export const options = {
     flag: '--lock-retry-pause',
     kind: 'duration',
   },
+  concurrentWait: {
+    key: 'run.concurrentWait',
+    variable: 'FLYBACK_CONCURRENT_WAIT',
+    flag: '--concurrent-wait',
+    kind: 'duration',
+  },
   toolLockWait: {
     key: 'run.toolLockWait',
     variable: 'FLYBACK_TOOL_LOCK_WAIT',

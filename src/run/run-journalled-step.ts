@@ -211,7 +211,7 @@ class JournalledStep {
     const isSame = statement !== undefined && sha256(statement.text) === hash;
     const recovery =
       isSame && mode === 'alone' ? await this.#request.toolbox.database.recovery(statement.text) : undefined;
-    await this.#setUp(index);
+    await this.#setUp(index, recovery);
     const found = judgeOpenStatement(open, recovery, await this.#inspect(recovery));
     if (found.state === 'partly') {
       await this.#repair(found.repair);
@@ -238,7 +238,7 @@ class JournalledStep {
     const recovery = planned.alone === null ? undefined : await toolbox.database.recovery(statement.text);
     for (;;) {
       if (this.#isCancelled()) throw cancelledError();
-      await this.#setUp(index);
+      await this.#setUp(index, recovery);
       const before = await this.#inspect(recovery);
       await this.#journalled([
         {
@@ -659,11 +659,14 @@ class JournalledStep {
 
   /** Commits entries of the journal on their own. */
   async #journalled(entries: readonly JournalEntry[]): Promise<void> {
-    const { session, toolbox } = this.#request;
+    const { session, toolbox, plan } = this.#request;
     const { sql } = toolbox.database;
+    const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
     const text = [
       sql.beginOwn(session.facts, ownLockWaitMs),
       sql.durably,
+      // A script can let go of the lock (pg_advisory_unlock_all); nothing more may run once somebody else has it.
+      ...(entries.some((entry) => entry.event === 'started') ? [sql.guardToolLock(session.facts, lock)] : []),
       ...entries.map((entry) => sql.journal.append(this.#journal, this.#run, JSON.stringify(entry))),
       sql.commit,
     ].join(';');
@@ -697,9 +700,11 @@ class JournalledStep {
   }
 
   /** The session as the script would have it at this statement: flyback's settings, then the script's own so far. */
-  async #setUp(index: number): Promise<void> {
-    const { session, toolbox } = this.#request;
-    await session.query(toolbox.database.sql.setUpSession(session.facts, stepSettings(this.#request)));
+  async #setUp(index: number, recovery: StatementRecovery | undefined): Promise<void> {
+    const { session, toolbox, settings } = this.#request;
+    const ordinary = stepSettings(this.#request);
+    const own = recovery?.waitsAside === true ? { ...ordinary, lockTimeoutMs: settings.concurrentWaitMs } : ordinary;
+    await session.query(toolbox.database.sql.setUpSession(session.facts, own));
     for (const [at, statement] of this.#input.script.statements.entries()) {
       if (at >= index) break;
       if (sessionSetting.test(statement.text)) await session.query(statement.text);

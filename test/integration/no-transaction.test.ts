@@ -83,7 +83,7 @@ forEachMajor((server) => {
     database = await createDatabase(server.url);
     project = await createProject({
       database,
-      flyback: '[run]\nlockTimeout = "300ms"\nlockRetries = 1\nlockRetryPause = "100ms"\ntoolLockWait = "1s"\n',
+      flyback: '[run]\nlockTimeout = "300ms"\nlockRetries = 1\nlockRetryPause = "100ms"\nconcurrentWait = "300ms"\ntoolLockWait = "1s"\n',
     });
   });
   afterAll(async () => {

@@ -65,6 +65,7 @@ describe('defaults', () => {
         statementTimeoutMs: 0,
         lockRetries: 3,
         lockRetryPauseMs: 2000,
+        concurrentWaitMs: 600_000,
         toolLockWaitMs: 50_000,
         triggers: undefined,
       },
@@ -98,6 +99,13 @@ describe('precedence', () => {
       ['"1s"', '2s', '3s'],
       (config: Config) => config.run.lockRetryPauseMs,
       [1000, 2000, 3000],
+    ],
+    [
+      'concurrentWait',
+      'run.concurrentWait',
+      ['"1h"', '2s', '0'],
+      (config: Config) => config.run.concurrentWaitMs,
+      [3_600_000, 2000, 0],
     ],
     [
       'toolLockWait',
