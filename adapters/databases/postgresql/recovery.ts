@@ -42,6 +42,7 @@ export async function recovery(statement: string): Promise<StatementRecovery> {
  */
 const repeatable: StatementRecovery = {
   kind: 'repeatable',
+  waitsAside: false,
   failsCleanly: true,
   inspect: undefined,
   judge: () => notDone('How far it came does not matter: running it again does no harm and ends in the same state.'),
@@ -97,6 +98,7 @@ function ofServerObject(node: Node): StatementRecovery | undefined {
 function unclear(): StatementRecovery {
   return {
     kind: 'unknown',
+    waitsAside: false,
     failsCleanly: false,
     inspect: undefined,
     judge: () => unknown('It may have committed a part of its work; nothing in the catalog tells how far it came.'),
