@@ -466,7 +466,7 @@ class ScriptParser {
           'set-local-without-transaction',
           statement,
           'SET LOCAL ends with the statement here, for each has a transaction of its own.',
-          'Write SET: flyback ends it with the script.',
+          'Write SET: it holds for the statements behind it.',
         );
       }
     }

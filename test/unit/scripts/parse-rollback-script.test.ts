@@ -67,7 +67,7 @@ SELECT COUNT(*) FROM transactions_backup_rollback;
     expect(texts(script)).toHaveLength(3);
   });
 
-  test('with configuration of the server is refused, statement by statement', () => {
+  test('with configuration of the server runs statement by statement, because its transaction is impossible', () => {
     const script = readScript(`BEGIN;
 ALTER SYSTEM SET max_connections = 200;
 ALTER SYSTEM SET work_mem = '4MB';
@@ -78,8 +78,16 @@ COMMIT;
 SELECT name, setting FROM pg_settings WHERE name = 'max_connections';
 -- Expected: 200
 `);
-    expect(errors(script)).toEqual(['needs-no-transaction 2', 'needs-no-transaction 3']);
-    expect(script.findings.find(({ code }) => code === 'needs-no-transaction')?.message).toContain('ALTER SYSTEM');
+    expect(codes(script)).toEqual([
+      'transaction-impossible 2',
+      'query-without-expectation 4',
+      'verification-after-commit 8',
+    ]);
+    expect(errors(script)).toEqual([]);
+    expect(script.transaction).toBe('off');
+    expect(script.findings[0]?.message).toContain('ALTER SYSTEM');
+    expect(parts(script)).toEqual(['begin 1', 'history-delete 6', 'commit 7']);
+    expect(texts(script)).toHaveLength(4);
     expect(script.verifications[0]?.expectation).toEqual({ kind: 'value', value: '200' });
   });
 
@@ -277,17 +285,83 @@ describe('transaction control', () => {
 });
 
 describe('statements that the server refuses in a transaction', () => {
-  test('are errors with line and name', () => {
-    const script = readScript('DROP TABLE a;\nDROP INDEX CONCURRENTLY i;\nVACUUM;');
-    expect(errors(script)).toEqual(['needs-no-transaction 2', 'needs-no-transaction 3']);
+  const drop = 'DROP TABLE a;\nDROP INDEX CONCURRENTLY i;\nVACUUM;';
+
+  test('make the whole script run statement by statement, and the first of them is named', () => {
+    const script = readScript(drop);
+    expect(script.transaction).toBe('off');
+    expect(codes(script)).toEqual(['runs-without-transaction 2']);
     expect(script.findings[0]?.message).toContain('DROP INDEX CONCURRENTLY');
+    expect(texts(script)).toHaveLength(3);
   });
 
-  test('are not helped by a directive that this release does not honour', () => {
-    expect(errors(readScript('-- flyback: transaction off\nDROP INDEX CONCURRENTLY i;'))).toEqual([
-      'transaction-off-unsupported 1',
-      'needs-no-transaction 2',
+  test('are expected where the directive says so', () => {
+    const script = readScript(`-- flyback: transaction off\n${drop}`);
+    expect(script.transaction).toBe('off');
+    expect(codes(script)).toEqual([]);
+  });
+
+  test('are an error where the directive asks for a transaction', () => {
+    const script = readScript(`-- flyback: transaction on\n${drop}`);
+    expect(script.transaction).toBe('on');
+    expect(errors(script)).toEqual(['needs-no-transaction 3']);
+  });
+
+  test.each(['', '-- flyback: transaction off\n'])(
+    'make the transaction of the script itself impossible (%j)',
+    (directive) => {
+      const script = readScript(`${directive}BEGIN;\n${drop}\nCOMMIT;`);
+      expect(script.transaction).toBe('off');
+      expect(codes(script)).toEqual([expect.stringMatching(/^transaction-impossible [34]$/)]);
+      expect(parts(script).map((part) => part.replace(/ \d+$/, ''))).toEqual(['begin', 'commit']);
+    },
+  );
+
+  test('are none of those that only look like them', () => {
+    const script = readScript(
+      "BEGIN;\nCREATE INDEX vacuum ON a (b);\nCOMMENT ON TABLE a IS 'VACUUM; ALTER SYSTEM';\nCOMMIT;",
+    );
+    expect(script.transaction).toBe('on');
+    expect(codes(script)).toEqual([]);
+  });
+});
+
+describe('a script without a transaction', () => {
+  test('may be wished for: every statement is then a transaction of its own', () => {
+    const script = readScript('-- flyback: transaction off\nCALL tidy();\nDROP PROCEDURE tidy;');
+    expect(script.transaction).toBe('off');
+    expect(codes(script)).toEqual([]);
+  });
+
+  test('may keep the BEGIN and COMMIT that it has for psql', () => {
+    const script = readScript('-- flyback: transaction off\nBEGIN;\nDROP TABLE a;\nCOMMIT;');
+    expect(script.transaction).toBe('off');
+    expect(codes(script)).toEqual([]);
+    expect(parts(script)).toEqual(['begin 2', 'commit 4']);
+  });
+
+  test('is told that SET LOCAL ends with its statement', () => {
+    const local = "SET LOCAL lock_timeout = '1s';\nDROP TABLE a;";
+    expect(codes(readScript(`-- flyback: transaction off\n${local}`))).toEqual(['set-local-without-transaction 2']);
+    expect(codes(readScript(`${local}\nVACUUM;`))).toEqual([
+      'set-local-without-transaction 1',
+      'runs-without-transaction 3',
     ]);
+    expect(codes(readScript(local))).toEqual([]);
+    expect(codes(readScript(`-- flyback: transaction off\n${local.replace('LOCAL ', '')}`))).toEqual([]);
+  });
+
+  test('keeps its triggers mode, and what it takes over of the history', () => {
+    const script = readScript(
+      "-- flyback: triggers keep\nVACUUM a;\nDROP TABLE a;\nDELETE FROM flyway_schema_history WHERE version = '7';",
+    );
+    expect(script.directives.triggers).toBe('keep');
+    expect(parts(script)).toEqual(['history-delete 4']);
+    expect(script.transaction).toBe('off');
+  });
+
+  test('is refused a value that is neither on nor off', () => {
+    expect(errors(readScript('-- flyback: transaction maybe\nVACUUM;'))).toEqual(['directive-invalid 1']);
   });
 });
 
