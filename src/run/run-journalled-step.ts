@@ -429,7 +429,7 @@ class JournalledStep {
 
   /** Verifies, removes the row, writes the record and clears the journal, all in one transaction. */
   async #finish(): Promise<void> {
-    const { session, toolbox, plan, settings } = this.#request;
+    const { session, toolbox, plan } = this.#request;
     const { sql } = toolbox.database;
     const { step, script } = this.#input;
     const pending = await toolbox.database.pendingActions(
@@ -437,41 +437,28 @@ class JournalledStep {
       script.statements.map((statement) => statement.text),
     );
     let hash = '';
-    let attempts = settings.lockRetries;
-    for (;;) {
-      try {
-        await this.#inOwnTransaction(async () => {
-          const last = await this.#lockAndCompare();
-          const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
-          if (marked === undefined) {
-            this.#warnings.push(
-              `The history had no row of version ${step.version} any more (flyway repair removes rows marked as failed); there was nothing to remove.`,
-            );
-          } else {
-            const [removed] = await this.#own([
-              toolbox.history.removeRow(toolbox.database, plan.history.table, marked),
-            ]);
-            this.#exactlyOne(removed);
-          }
-          await this.#verify(pending);
-          const entry = this.#recordEntry('committed', undefined);
-          const row = chainEntry(entry, last);
-          hash = row.hash;
-          await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
-        }, 'finish');
-        break;
-      } catch (error) {
-        if (!(error instanceof FlybackError)) throw error;
-        if (error.code === 'connection-lost' && hash !== '' && (await wasCommitted(this.#request, hash)) === true) {
-          this.#warnings.push(
-            'The connection broke during the last commit; the server confirms that it was committed.',
-          );
-          break;
+    try {
+      await this.#inOwnTransaction(async () => {
+        const last = await this.#lockAndCompare();
+        const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
+        if (marked !== undefined) {
+          const [removed] = await this.#own([toolbox.history.removeRow(toolbox.database, plan.history.table, marked)]);
+          this.#exactlyOne(removed);
         }
-        if (error.serverCode !== '55P03' || attempts <= 0) throw error;
-        attempts -= 1;
-        await pause(settings.lockRetryPauseMs, this.#request.signal);
-      }
+        await this.#verify(pending);
+        const row = chainEntry(this.#recordEntry('committed', undefined), last);
+        ({ hash } = row);
+        await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
+      }, 'finish');
+    } catch (error) {
+      if (!(error instanceof FlybackError) || error.code !== 'connection-lost' || hash === '') throw error;
+      if ((await wasCommitted(this.#request, hash)) !== true) throw error;
+      this.#warnings.push('The connection broke during the last commit; the server confirms that it was committed.');
+    }
+    if (!this.#entries.some((entry) => entry.rank === step.entry.rank)) {
+      this.#warnings.push(
+        `The history had no row of version ${step.version} any more (flyway repair removes rows marked as failed); there was nothing to remove.`,
+      );
     }
     this.#recordHash = hash;
     this.#entries = this.#entries.filter((entry) => entry.rank !== step.entry.rank);
@@ -587,28 +574,36 @@ class JournalledStep {
 
   // ---- the pieces
 
-  /** A transaction of flyback's own; the tables of others are locked inside it. */
+  /** A transaction of flyback's own, in which the history is locked; tried again when that lock is not to be had. */
   async #inOwnTransaction(work: () => Promise<void>, what: 'begin' | 'finish' | 'withdraw'): Promise<void> {
+    for (;;) {
+      try {
+        await this.#tryOwnTransaction(work, what);
+        return;
+      } catch (error) {
+        await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
+        if (!(error instanceof FlybackError) || error.serverCode !== '55P03') throw error;
+        if (!(await this.#mayRetry(error.message))) throw error;
+      }
+    }
+  }
+
+  async #tryOwnTransaction(work: () => Promise<void>, what: 'begin' | 'finish' | 'withdraw'): Promise<void> {
     const { session, toolbox, plan, settings } = this.#request;
     const { sql } = toolbox.database;
     const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
-    try {
-      const begun = await session.pipeline([
-        `${sql.beginOwn(session.facts, settings.lockTimeoutMs === 0 ? ownLockWaitMs : settings.lockTimeoutMs)};${sql.durably}`,
-        sql.guardToolLock(session.facts, lock),
-      ]);
-      if (begun.failure !== undefined) throw guardError(begun.failure.error, plan.history.table);
-      await work();
-      const committed = await session.pipeline([sql.commit]);
-      if (committed.failure === undefined) return;
-      const { error } = committed.failure;
-      if (!error.connectionLost) throw guardError(error, plan.history.table);
-      if (what === 'begin') await this.#wasBegun(error);
-      throw connectionLostError(error);
-    } catch (error) {
-      await session.query(sql.rollback).catch(() => undefined);
-      throw error;
-    }
+    const begun = await session.pipeline([
+      `${sql.beginOwn(session.facts, settings.lockTimeoutMs === 0 ? ownLockWaitMs : settings.lockTimeoutMs)};${sql.durably}`,
+      sql.guardToolLock(session.facts, lock),
+    ]);
+    if (begun.failure !== undefined) throw guardError(begun.failure.error, plan.history.table);
+    await work();
+    const committed = await session.pipeline([sql.commit]);
+    if (committed.failure === undefined) return;
+    const { error } = committed.failure;
+    if (!error.connectionLost) throw guardError(error, plan.history.table);
+    if (what === 'begin') await this.#wasBegun(error);
+    throw connectionLostError(error);
   }
 
   /** The connection broke while the beginning was being committed: another one looks whether the journal has it. */

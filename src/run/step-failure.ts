@@ -186,7 +186,9 @@ function hintFor(failure: ServerFailure): string {
     case '57014':
       return 'If statement_timeout was too short, raise run.statementTimeout; everything was rolled back.';
     case '25001':
-      return 'This statement cannot run inside a transaction; take it out of the script.';
+      return 'This statement cannot run inside a transaction: write -- flyback: transaction off into the script.';
+    case '2D000':
+      return 'The procedure or block commits by itself: write -- flyback: transaction off into the script.';
     default:
       return 'Everything was rolled back; correct the script and try again.';
   }
