@@ -151,6 +151,9 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
       ]),
     )
     .option('--dry-run', 'do all of it in one transaction and roll it back')
+    .addOption(
+      new Option('--cancel-blockers', 'show and end the sessions that hold what the rollback needs').conflicts('dryRun'),
+    )
     .option('--reason <text>', 'why; kept in the record')
     .option('-y, --yes', 'do not ask')
     .action(async (own: RollbackFlags, command: Command) =>
@@ -218,6 +221,7 @@ export interface TargetFlags {
 export interface RollbackFlags extends TargetFlags {
   readonly plan?: string;
   readonly dryRun?: true;
+  readonly cancelBlockers?: true;
   readonly reason?: string;
   readonly yes?: true;
 }

@@ -2,6 +2,7 @@ import { createRedactor } from '../config/create-redactor.js';
 import { resumeNeeded } from '../journal/resume-needed.js';
 import { openRuns } from '../journal/journal-state.js';
 import type { ConnectedProject } from '../project/project.js';
+import { surveyLocks, surveyRequest, type SurveyResult } from '../locks/survey-locks.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
 import { buildPlan, type BuiltPlan } from './build-plan.js';
 import type { Target, TransactionMode } from './plan.js';
@@ -17,16 +18,22 @@ export interface PlanOptions {
   readonly now?: Date | undefined;
 }
 
+/** A plan, and who stands in its way at the moment: told in the plan's hazards too, which are no part of its hash. */
+export interface PlannedRollback extends BuiltPlan {
+  readonly locks: SurveyResult;
+}
+
 /**
  * Plans a rollback of a project. Reads the catalog, changes nothing. Throws FlybackError plan-refused with every
  * reason at once, resume-needed, version-unknown, script-refused, privilege-missing.
  */
-export async function planRollback(project: ConnectedProject, options: PlanOptions): Promise<BuiltPlan> {
+export async function planRollback(project: ConnectedProject, options: PlanOptions): Promise<PlannedRollback> {
   const { config, toolbox, session } = project;
   const [open] = openRuns(project.journal);
   if (open !== undefined) throw resumeNeeded(open);
   const transaction = options.transaction ?? 'per-version';
-  return buildPlan({
+  const redact = createRedactor(config.secrets);
+  const built = await buildPlan({
     target: options.target,
     transaction,
     triggers: options.triggers ?? config.run.triggers,
@@ -39,10 +46,12 @@ export async function planRollback(project: ConnectedProject, options: PlanOptio
     settings: config.flyway,
     recordTable: project.recordTable,
     projectFolder: config.projectFolder,
-    redact: createRedactor(config.secrets),
+    redact,
     now: options.now ?? new Date(),
     mode: options.mode ?? 'for-real',
     locksAddUp: transaction === 'single' || options.mode === 'dry-run' ? 'yes' : 'no',
     estimates: options.estimates ?? 'ask',
   });
+  const locks = await surveyLocks(surveyRequest(project, built.plan, redact));
+  return { ...built, plan: { ...built.plan, hazards: [...built.plan.hazards, ...locks.findings] }, locks };
 }

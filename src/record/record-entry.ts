@@ -46,6 +46,8 @@ export interface RecordEntry {
   readonly finishedAt: string;
   readonly statements: readonly RecordedStatement[];
   readonly verifications: readonly VerificationResult[];
+  /** Sentences about other sessions that this run has ended, up to this entry, to get its locks. */
+  readonly endedSessions?: readonly string[] | undefined;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 

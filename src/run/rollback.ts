@@ -6,7 +6,9 @@ import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
 import { redactError } from '../errors/redact-error.js';
 import type { BuiltPlan } from '../plan/build-plan.js';
+import { surveyRequest } from '../locks/survey-locks.js';
 import type { ConnectedProject } from '../project/project.js';
+import { endBlockers } from './end-blockers.js';
 import { runPlan } from './run-plan.js';
 import type { RunRequest } from './run-request.js';
 import type { RunEvent, RunResult } from './run-result.js';
@@ -18,6 +20,11 @@ export interface RollbackOptions {
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
   /** Opens a second session when the first one broke, to find out or note down what happened. */
   readonly reconnect?: (() => Promise<Session>) | undefined;
+  /**
+   * Ends the sessions that hold what the plan needs, before the run and whenever it has to wait: cancels what is running,
+   * terminates what is idle in a transaction. Whom it leaves alone: endingOf in src/locks. Not in a dry run.
+   */
+  readonly cancelBlockers?: boolean | undefined;
 }
 
 /**
@@ -36,13 +43,28 @@ export async function rollback(
       { hint: 'Connect to the primary server with a role that may write.' },
     );
   }
-  const request = requestOf(project, built, options);
+  const asked = requestOf(project, built, options);
+  const request =
+    options.cancelBlockers === true ? { ...asked, cancelBlockers: { ended: await endNow(project, asked) } } : asked;
   const result = await runPlan(request);
   return {
     ...result,
     failure: result.failure === undefined ? undefined : redactError(result.failure, request.redact),
     warnings: result.warnings.map(request.redact),
   };
+}
+
+async function endNow(project: ConnectedProject, request: RunRequest): Promise<readonly string[]> {
+  if (request.mode === 'dry-run') {
+    throw new FlybackError(
+      'usage-invalid',
+      'A dry run ends nobody: it changes nothing, in the database or around it.',
+      {
+        hint: 'Leave out --cancel-blockers, or --dry-run.',
+      },
+    );
+  }
+  return endBlockers(surveyRequest(project, request.plan, request.redact), request.onEvent, request.signal);
 }
 
 /** Everything that a run of this plan in this project needs. */

@@ -14,6 +14,7 @@ import { connectionLostError, guardError } from './step-failure.js';
 import { openingMessage, type StepMessage } from './step-messages.js';
 import { stepEntry } from './step-entry.js';
 import { stepTexts, type StepTexts } from './step-texts.js';
+import { watchLocks } from './watch-locks.js';
 
 /**
  * Runs a plan in transactions, one for each version or one for all, and never leaves anything between before and
@@ -35,10 +36,19 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
 }
 
 async function execute(request: RunRequest): Promise<RunResult> {
-  const own = { ...request, onEvent: quiet(request.onEvent) };
+  const watch = watchLocks({ ...request, onEvent: quiet(request.onEvent) });
+  try {
+    const result = await executeWatched(watch.request);
+    return { ...result, warnings: [...result.warnings, ...watch.warnings()] };
+  } finally {
+    await watch.stop();
+  }
+}
+
+async function executeWatched(own: RunRequest): Promise<RunResult> {
   requirePlanned(own);
   const runTransactional = async (part: RunRequest): Promise<RunResult> => new TransactionalRun(part).execute();
-  if (request.plan.steps.every((step) => step.transaction === 'on')) return runTransactional(own);
+  if (own.plan.steps.every((step) => step.transaction === 'on')) return runTransactional(own);
   return (await import('./run-mixed.js')).runMixed(own, runTransactional);
 }
 

@@ -32,6 +32,10 @@ export interface RunRequest {
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
   /** Opens another session to the same server, to find out or note down what happened when this one broke. */
   readonly reconnect?: (() => Promise<Session>) | undefined;
+  /** Given: sessions that keep the run waiting for a lock are ended. With a sentence about each ended before it began. */
+  readonly cancelBlockers?: { readonly ended: readonly string[] } | undefined;
+  /** Sentences about the sessions that were ended for this run so far; for the record. */
+  readonly endedSessions?: (() => readonly string[]) | undefined;
 }
 
 export function stepSettings(request: RunRequest): StepSettings {

@@ -1,3 +1,4 @@
+import type { LockHolder, LockWait } from '../adapter/locks.js';
 import type { FlybackError } from '../errors/error.js';
 import type { RecordedStatement } from '../record/record-entry.js';
 import type { VerificationResult } from '../verify/verification.js';
@@ -62,5 +63,16 @@ export type RunEvent =
       readonly attempt: number;
       readonly pauseMs: number;
       readonly message: string;
+    }
+  /** The server has been waiting for a lock for a while; line undefined: not for a statement of the script. */
+  | { readonly kind: 'blocked'; readonly version: string; readonly line: number | undefined; readonly wait: LockWait }
+  /** Only where the run may end the sessions that block it. */
+  | { readonly kind: 'session-ended'; readonly holder: LockHolder; readonly how: 'cancelled' | 'terminated' }
+  | {
+      readonly kind: 'session-left';
+      readonly holder: LockHolder;
+      readonly reason: string;
+      /** The statement with which a person may end it. */
+      readonly byHand: string;
     }
   | { readonly kind: 'recorded'; readonly hash: string };

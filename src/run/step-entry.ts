@@ -24,6 +24,7 @@ export interface StepReport {
 export function stepEntry(request: RunRequest, report: StepReport): RecordEntry {
   const { plan, session, who, reason, redact, now } = request;
   const { step, error, resumes } = report;
+  const ended = request.endedSessions?.() ?? [];
   const finishedAt = now();
   return {
     format: 1,
@@ -44,6 +45,7 @@ export function stepEntry(request: RunRequest, report: StepReport): RecordEntry 
     approval: step.approval ?? null,
     who: { databaseUser: session.facts.user, ...who },
     database: { name: session.facts.databaseName, serverVersion: session.facts.version },
+    ...(ended.length === 0 ? {} : { endedSessions: ended }),
     startedAt: new Date(finishedAt.getTime() - (performance.now() - report.started)).toISOString(),
     finishedAt: finishedAt.toISOString(),
     statements: report.statements,

@@ -87,7 +87,7 @@ function isToolLock(lock: ToolLock): string {
 function holderColumns(session: Session, lock: ToolLock): string {
   return `coalesce(a.pid, 0)::text, x.gid, coalesce(a.usename, x.owner)::text, a.application_name, pg_catalog.host(a.client_addr), a.backend_type, a.state,
  extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(a.xact_start, x.prepared))::text, pg_catalog.left(a.query, ${queryLength}),
- CASE WHEN a.application_name IN ('flyback', pg_catalog.current_setting('application_name')) THEN 'flyback'
+ CASE WHEN a.application_name = 'flyback' THEN 'flyback'
   WHEN a.query ~ 'pg_try_advisory_(xact_)?lock\\(${lock.key}\\)' OR EXISTS (SELECT FROM tool t WHERE t.pid = a.pid
    OR t.usesysid = a.usesysid AND t.application_name = a.application_name AND t.client_addr IS NOT DISTINCT FROM a.client_addr) THEN 'migration-tool'
   ELSE 'others' END,
@@ -105,9 +105,18 @@ function identityOf(alias: string): string {
  * on another, which shows by nothing but its user, application and address.
  */
 function toolSessions(lock: ToolLock, but: string): string {
-  return `tool AS MATERIALIZED (SELECT a.pid, a.usesysid, a.application_name, a.client_addr FROM pg_catalog.pg_locks l
+  return `tool AS MATERIALIZED (SELECT a.pid, a.usesysid, a.application_name, a.client_addr FROM locks l
  JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE ${isToolLock(lock)} AND l.granted AND l.pid <> ${but})`;
 }
+
+/**
+ * Common table expressions: every lock, read once; and the prepared transactions with the virtual transaction under which
+ * their locks stand. That is not "-1/" and the transaction, as the manual says, but the one of the session that prepared
+ * it (until a restart); the lock of each on its own transaction id tells.
+ */
+const locksRead = `locks AS MATERIALIZED (SELECT l.* FROM pg_catalog.pg_locks l),
+prepared AS (SELECT l.virtualtransaction, x.* FROM locks l JOIN pg_catalog.pg_prepared_xacts x ON l.pid IS NULL AND l.locktype = 'transactionid' AND l.transactionid = x.transaction)`;
+const nobodyPrepared = `LEFT JOIN prepared x ON false`;
 
 type Row = readonly (string | null)[];
 
@@ -179,8 +188,8 @@ function surveySql(session: Session, question: LockQuestion): string {
     `ARRAY(SELECT k.attname::text FROM pg_catalog.pg_attribute k WHERE k.attrelid = f.${number === 'conkey' ? 'conrelid' : 'confrelid'} AND k.attnum = ANY (f.${number}))`;
   const tool = toolSessions(toolLock, me);
   const holder = holderColumns(session, toolLock);
-  const obstacles = `WITH RECURSIVE held AS MATERIALIZED (
- SELECT l.pid, l.relation, l.mode, l.granted, l.virtualtransaction FROM pg_catalog.pg_locks l
+  const obstacles = `WITH RECURSIVE ${locksRead}, held AS MATERIALIZED (
+ SELECT l.pid, l.relation, l.mode, l.granted, l.virtualtransaction FROM locks l
  WHERE l.locktype = 'relation' AND l.database = ${database} AND l.pid IS DISTINCT FROM ${me}),
 rel AS MATERIALIZED (SELECT DISTINCT h.relation FROM held h),
 whole(relation, named) AS (
@@ -199,20 +208,30 @@ SELECT n.nspname, c.relname, pg_catalog.pg_table_is_visible(c.oid)::text, relate
 FROM related JOIN pg_catalog.pg_class c ON c.oid = related.named JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  JOIN held h ON h.relation = related.relation JOIN pg_catalog.pg_class hc ON hc.oid = h.relation JOIN pg_catalog.pg_namespace hn ON hn.oid = hc.relnamespace
  LEFT JOIN pg_catalog.pg_stat_activity w ON w.pid = h.pid LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = coalesce(w.leader_pid, w.pid)
- LEFT JOIN pg_catalog.pg_prepared_xacts x ON h.pid IS NULL AND h.virtualtransaction = '-1/' || x.transaction::text
+ LEFT JOIN prepared x ON h.pid IS NULL AND h.virtualtransaction = x.virtualtransaction
 WHERE (c.relname = ANY (${nameArray(names)})${schemas.size === 0 ? '' : ` OR n.nspname = ANY (${nameArray(schemas)})`}) AND (a.pid IS NOT NULL OR x.gid IS NOT NULL)`;
-  const snapshots = `WITH ${tool} SELECT ${holder} FROM pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_prepared_xacts x ON false
+  const snapshots = `WITH ${locksRead}, ${tool} SELECT ${holder} FROM pg_catalog.pg_stat_activity a ${nobodyPrepared}
 WHERE a.datid = ${database} AND a.pid <> ${me} AND a.leader_pid IS NULL AND (a.backend_xmin IS NOT NULL OR a.backend_type IS NULL) AND a.backend_type IS DISTINCT FROM 'autovacuum worker'`;
   return [
     postgresqlSql.useScriptPath(session.facts, scriptSchema),
-    `SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')::text`,
+    // The joins stand in a good order; trying all others would take the planner longer than the answer. Until the end of
+    // this message, which is one transaction.
+    `SELECT pg_catalog.set_config('join_collapse_limit', '1', true), pg_catalog.set_config('from_collapse_limit', '1', true)`,
     obstacles,
     ...(question.snapshots === 'ask' ? [snapshots] : []),
   ].join(';');
 }
 
+/** Cheap, and enough where nobody else is at work: whether the role sees what others do, and whether they hold locks. */
+const anyoneSql = `SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')::text, EXISTS (SELECT FROM pg_catalog.pg_locks l
+ WHERE l.locktype = 'relation' AND l.database = ${database} AND l.relation >= 16384 AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid())::text`;
+
 async function survey(session: Session, question: LockQuestion): Promise<LockSurvey> {
-  const [, seen, found, snapshots] = await session.query(surveySql(session, question));
+  const [anyone] = await session.query(anyoneSql);
+  const [sees, locks] = anyone?.rows[0] ?? [];
+  const hidden = sees === 'true' ? null : `${cannotSee(session.facts.user)}.`;
+  if (locks !== 'true' && question.snapshots === 'leave-out') return { obstacles: [], snapshots: [], hidden };
+  const [, , found, snapshots] = await session.query(surveySql(session, question));
   const byName = new Map<string, number[]>();
   for (const [index, { on }] of question.needs.entries()) {
     const key = on.kind === 'schema' ? 'schema' : on.name;
@@ -239,7 +258,7 @@ async function survey(session: Session, question: LockQuestion): Promise<LockSur
   return {
     obstacles: [...obstacles.values()],
     snapshots: rowsOf(snapshots).map(parseHolder),
-    hidden: seen?.rows[0]?.[0] === 'true' ? null : `${cannotSee(session.facts.user)}.`,
+    hidden,
   };
 }
 
@@ -302,8 +321,8 @@ function standsInTheWay(lock: HeldLock, { on, level }: LockNeed): boolean {
 /** One round trip; the catalog is joined only when the process is waiting for a lock indeed. */
 function waitSql(session: Session, backendId: number, toolLock: ToolLock): string {
   const me = `me AS MATERIALIZED (SELECT s.pid FROM pg_catalog.pg_stat_get_activity(${backendId}) s
- WHERE s.wait_event_type = 'Lock' AND EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE ${isToolLock(toolLock)} AND l.granted AND l.pid = s.pid))`;
-  const wanted = `wanted AS MATERIALIZED (SELECT l.* FROM pg_catalog.pg_locks l JOIN me ON me.pid = l.pid WHERE NOT l.granted)`;
+ WHERE s.wait_event_type = 'Lock' AND EXISTS (SELECT FROM locks l WHERE ${isToolLock(toolLock)} AND l.granted AND l.pid = s.pid))`;
+  const wanted = `wanted AS MATERIALIZED (SELECT l.* FROM locks l JOIN me ON me.pid = l.pid WHERE NOT l.granted)`;
   const sameTag = [
     'locktype',
     'database',
@@ -318,19 +337,19 @@ function waitSql(session: Session, backendId: number, toolLock: ToolLock): strin
   ]
     .map((column) => `l.${column} IS NOT DISTINCT FROM v.${column}`)
     .join(' AND ');
-  return `WITH ${me}, ${wanted}
+  return `WITH ${locksRead}, ${me}, ${wanted}
 SELECT v.locktype, v.mode, n.nspname || '.' || c.relname, extract(epoch FROM pg_catalog.clock_timestamp() - v.waitstart)::text,
- (SELECT tn.nspname || '.' || tc.relname FROM pg_catalog.pg_locks t JOIN pg_catalog.pg_class tc ON tc.oid = t.relation JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace
+ (SELECT tn.nspname || '.' || tc.relname FROM locks t JOIN pg_catalog.pg_class tc ON tc.oid = t.relation JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace
   WHERE t.locktype = 'tuple' AND t.pid = v.pid AND t.granted LIMIT 1)
 FROM wanted v LEFT JOIN pg_catalog.pg_class c ON c.oid = v.relation LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace;
-WITH ${me}, ${wanted}, ${toolSessions(toolLock, String(backendId))},
+WITH ${locksRead}, ${me}, ${wanted}, ${toolSessions(toolLock, String(backendId))},
 blockers AS MATERIALIZED (SELECT DISTINCT b.pid FROM me, LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(me.pid)) b(pid))
-SELECT EXISTS (SELECT FROM wanted v JOIN pg_catalog.pg_locks l ON ${sameTag} WHERE l.granted AND (l.pid = a.pid OR l.pid IN (SELECT g.pid FROM pg_catalog.pg_stat_activity g WHERE g.leader_pid = a.pid)))::text, NULL, ${holderColumns(session, toolLock)}
-FROM blockers b JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid LEFT JOIN pg_catalog.pg_prepared_xacts x ON false
+SELECT EXISTS (SELECT FROM wanted v JOIN locks l ON ${sameTag} WHERE l.granted AND (l.pid = a.pid OR l.pid IN (SELECT g.pid FROM pg_catalog.pg_stat_activity g WHERE g.leader_pid = a.pid)))::text, NULL, ${holderColumns(session, toolLock)}
+FROM blockers b JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid ${nobodyPrepared}
 UNION ALL
 SELECT 'true', l.mode, ${holderColumns(session, toolLock)}
-FROM wanted v JOIN pg_catalog.pg_locks l ON ${sameTag} AND l.granted AND l.pid IS NULL
- JOIN pg_catalog.pg_prepared_xacts x ON l.virtualtransaction = '-1/' || x.transaction::text LEFT JOIN pg_catalog.pg_stat_activity a ON false
+FROM wanted v JOIN locks l ON ${sameTag} AND l.granted AND l.pid IS NULL
+ JOIN prepared x ON x.virtualtransaction = l.virtualtransaction LEFT JOIN pg_catalog.pg_stat_activity a ON false
 WHERE EXISTS (SELECT FROM blockers WHERE pid = 0)`;
 }
 

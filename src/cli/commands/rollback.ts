@@ -2,10 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { connect, withProject } from '../../compose/open-project.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
 import { parsePlan, requireCurrent } from '../../plan/plan-file.js';
-import { planRollback, type PlanOptions } from '../../plan/plan-rollback.js';
+import { planEndings, requirePermitted } from '../../locks/ending.js';
+import { planRollback, type PlannedRollback, type PlanOptions } from '../../plan/plan-rollback.js';
+import type { ConnectedProject } from '../../project/project.js';
 import { rollback } from '../../run/rollback.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
 import { confirmDatabase, mustAsk } from '../confirm.js';
+import { endingsText } from '../output/endings-text.js';
 import { errorJson, errorText, warningsText } from '../output/error-text.js';
 import { count } from '../output/numbers.js';
 import { planText } from '../output/plan-text.js';
@@ -37,8 +40,9 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
     if (stored !== undefined) requireCurrent(stored, built.plan);
     if (isAsking) {
       progress(planText(built.plan, process.stderr));
+      const ended = showEndings(project, built, flags);
       await confirmDatabase(
-        `Take back ${count(built.plan.steps.length, 'version')}?`,
+        `Take back ${count(built.plan.steps.length, 'version')}${ended === 0 ? '' : ` and end ${count(ended, 'session')} of others`}?`,
         project.session.facts.databaseName,
         context.signal,
       );
@@ -47,6 +51,7 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
         (hazard) => `${hazard.severity} ${hazard.code}: ${hazard.subject}: ${hazard.message}`,
       );
       if (lines.length > 0) progress(lines.join('\n'));
+      showEndings(project, built, flags);
     }
     const result = await rollback(project, built, {
       mode: isDry ? 'dry-run' : 'for-real',
@@ -54,6 +59,7 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
       signal: context.signal,
       onEvent: progressWriter(process.stderr),
       reconnect: () => connect(config),
+      cancelBlockers: flags.cancelBlockers,
     });
     if (context.json) {
       const { failure, ...rest } = result;
@@ -65,6 +71,17 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
     progress(errorText(result.failure, process.stderr));
     return result.failure.exitCode;
   });
+}
+
+/** Shows whom --cancel-blockers would end now, and tells how many. Throws FlybackError privilege-missing. */
+function showEndings(project: ConnectedProject, built: PlannedRollback, flags: RollbackFlags): number {
+  if (flags.cancelBlockers !== true) return 0;
+  const endings = planEndings(built.locks.blockers, built.locks.snapshots);
+  requirePermitted(endings);
+  const { locks } = project.toolbox.database;
+  const text = endingsText(endings, ({ holder }) => locks.endingStatement(holder), process.stderr);
+  if (text !== '') progress(text);
+  return endings.filter(({ ending }) => ending.kind === 'end').length;
 }
 
 async function readPlanFile(file: string): Promise<string> {

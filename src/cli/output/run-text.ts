@@ -1,3 +1,5 @@
+import type { LockWait } from '../../adapter/locks.js';
+import { describeHolder, describeWithQuery } from '../../locks/describe-holder.js';
 import type { RunEvent, RunResult, StepOutcome } from '../../run/run-result.js';
 import { paint } from './error-text.js';
 import { count, printDuration } from './numbers.js';
@@ -48,10 +50,27 @@ export function progressWriter(stream: NodeJS.WriteStream): (event: RunEvent) =>
           `      ${paint('yellow', 'waiting', stream)}  ${event.message}; rolled back, try ${event.attempt + 1} in ${printDuration(event.pauseMs)}`,
         );
         break;
+      case 'blocked':
+        write(`      ${paint('yellow', 'waiting', stream)} ${waitText(event.wait)}`);
+        break;
+      case 'session-ended':
+        write(`      ${paint('red', event.how, stream)} ${describeWithQuery(event.holder)}`);
+        break;
+      case 'session-left':
+        write(`      left ${describeHolder(event.holder)}: ${event.reason}; by hand: ${event.byHand}`);
+        break;
       case 'recorded':
         break;
     }
   };
+}
+
+/** "3 s for ACCESS EXCLUSIVE on public.orders, held by process 4711 (reporting, idle in transaction for 12 min): SELECT …". */
+function waitText({ level, on, waitedMs, blockers }: LockWait): string {
+  const shown = blockers.slice(0, 3).map(({ holder }) => describeWithQuery(holder));
+  const more = blockers.length - shown.length;
+  const held = blockers.some(({ holds }) => holds) ? 'held by' : 'behind';
+  return `${Math.round(waitedMs / 1000)} s for ${level === null ? '' : `${level} on `}${on}, ${held} ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
 }
 
 const outcomeWords: Readonly<Record<StepOutcome, string>> = {
