@@ -352,23 +352,25 @@ async function askCatalog(request: PlanRequest, drafts: readonly DraftStep[]): P
   const dropped = distinct(locksAddUp ? statements.flatMap(({ impact }) => impact.drops) : []);
   const sized = request.estimates === 'ask' ? distinct(statements.flatMap(({ impact }) => sizedRefs(impact))) : [];
   const locked = distinct(statements.flatMap(({ impact }) => impact.locks.map((lock) => lock.on)));
-  if (cascading.length + dropped.length + sized.length > 0) await useScriptPath(request);
-  const victims = await toolbox.database.cascadeVictims(
-    session,
-    cascading.map(({ impact }) => impact.drops),
-  );
   const inDrops = new Set(dropped.map(refKey));
-  const facts = [
-    ...(await toolbox.database.objectFacts(session, dropped, {
+  const ask = async (): Promise<readonly [readonly (readonly string[])[], readonly ObjectFacts[]]> => {
+    const swept = await toolbox.database.cascadeVictims(
+      session,
+      cascading.map(({ impact }) => impact.drops),
+    );
+    const ofDropped = await toolbox.database.objectFacts(session, dropped, {
       sizes: request.estimates === 'ask',
       dependents: true,
-    })),
-    ...(await toolbox.database.objectFacts(
+    });
+    const ofOthers = await toolbox.database.objectFacts(
       session,
       sized.filter((ref) => !inDrops.has(refKey(ref))),
       { sizes: true, dependents: false },
-    )),
-  ];
+    );
+    return [swept, [...ofDropped, ...ofOthers]];
+  };
+  const isAsked = cascading.length + dropped.length + sized.length > 0;
+  const [victims, facts] = isAsked ? await withScriptPath(request, ask) : [[], []];
   return {
     byRef: new Map(facts.map((fact) => [refKey(fact.ref), fact])),
     swept: new Map(cascading.map((statement, index) => [statement, victims[index] ?? []])),
@@ -382,12 +384,24 @@ function distinct(refs: readonly ObjectRef[]): readonly ObjectRef[] {
   return [...new Map(refs.map((ref) => [refKey(ref), ref])).values()];
 }
 
-/** Unqualified names must mean the same in the plan as in the run. */
-async function useScriptPath(request: PlanRequest): Promise<void> {
+/**
+ * Unqualified names must mean the same in the plan as in the run. Through a pooler they do so within one transaction
+ * only, and what is set for the session would stay with the server process for whoever gets it next.
+ */
+async function withScriptPath<T>(request: PlanRequest, ask: () => Promise<T>): Promise<T> {
   const { toolbox, session, settings, history } = request;
-  await session.query(
-    toolbox.database.sql.useScriptPath(session.facts, toolbox.history.scriptSchema(settings, history.table)),
-  );
+  const { sql } = toolbox.database;
+  const schema = toolbox.history.scriptSchema(settings, history.table);
+  if (!session.facts.proxied) {
+    await session.query(sql.useScriptPath(session.facts, schema));
+    return ask();
+  }
+  await session.query(sql.beginReadOnly(session.facts, schema));
+  try {
+    return await ask();
+  } finally {
+    await session.query(sql.rollback).catch(() => undefined);
+  }
 }
 
 function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
