@@ -27,7 +27,7 @@ export interface CatalogOptions {
   readonly without?: readonly string[];
 }
 
-const defaultWithout = ['flyway_schema_history', 'flyback_record'];
+const defaultWithout = ['flyway_schema_history', 'flyback_record', 'flyback_record_journal'];
 
 /** Reads everything in the database's schemas but the system's; rows of all tables too, which must be few. */
 export async function readCatalog(url: string, options: CatalogOptions = {}): Promise<CatalogText> {

@@ -4,9 +4,11 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { compareCatalogs, readCatalog, type CatalogComparison, type CatalogText } from '../harness/catalog-text.js';
+import { startCrashable, type CrashableServer } from '../harness/crashable-server.js';
 import { describeWithFlyway, flyway, type Flyway } from '../harness/flyway/flyway.js';
 import { planRollback, rollback, withProject } from '../../src/index.js';
 import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../harness/postgres.js';
+import type { TestServer } from '../harness/servers.js';
 
 /*
  * Every set under rollbacks/: the real Flyway migrates version by version, the rollbacks run newest first, and after each
@@ -26,6 +28,8 @@ interface Set {
   readonly kept: Readonly<Record<string, readonly string[]>>;
   /** Tables whose columns come back in another order. */
   readonly reordered: Readonly<Record<string, readonly string[]>>;
+  /** It changes settings of the server itself, which are compared too, on a server of its own. */
+  readonly changesServer?: true;
 }
 
 const sets: readonly Set[] = [
@@ -44,6 +48,14 @@ const sets: readonly Set[] = [
     reordered: {},
   },
   {
+    name: 'server-settings',
+    versions: ['1', '999'],
+    repeatable: [],
+    kept: {},
+    reordered: {},
+    changesServer: true,
+  },
+  {
     name: 'shop',
     versions: ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10'],
     repeatable: ['top_sellers'],
@@ -51,6 +63,12 @@ const sets: readonly Set[] = [
     reordered: {},
   },
 ];
+
+function setOf(name: string): Set {
+  const set = sets.find((candidate) => candidate.name === name);
+  if (set === undefined) throw new Error(`There is no set ${name}.`);
+  return set;
+}
 
 /** One set in a database of its own, migrated to its newest version. */
 interface Migrated {
@@ -60,6 +78,18 @@ interface Migrated {
   readonly before: ReadonlyMap<string, CatalogText>;
   readonly after: CatalogText;
   readonly remove: () => Promise<void>;
+}
+
+/** The catalog, and what ALTER SYSTEM has left where the set says that it does so. */
+async function readState(set: Set, url: string): Promise<CatalogText> {
+  const catalog = await readCatalog(url);
+  if (set.changesServer === undefined) return catalog;
+  const settings = await runOn(
+    url,
+    "SELECT name, setting FROM pg_file_settings WHERE sourcefile LIKE '%postgresql.auto.conf'",
+  );
+  const lines = settings.map((row) => `setting ${String(row['name'])} = ${String(row['setting'])}`);
+  return { ...catalog, objects: [...catalog.objects, ...lines].sort() };
 }
 
 async function migrate(set: Set, serverUrl: string, until = set.versions.length): Promise<Migrated> {
@@ -76,7 +106,7 @@ async function migrate(set: Set, serverUrl: string, until = set.versions.length)
   };
   await copy('U');
   for (const version of set.versions.slice(0, until)) {
-    before.set(version, await readCatalog(database.url));
+    before.set(version, await readState(set, database.url));
     await copy(`V${version}__`);
     expect(await tool.migrate()).toMatchObject({ success: true, migrationsExecuted: 1, targetVersion: version });
   }
@@ -88,7 +118,7 @@ async function migrate(set: Set, serverUrl: string, until = set.versions.length)
     database,
     tool,
     before,
-    after: await readCatalog(database.url),
+    after: await readState(set, database.url),
     remove: async () => {
       await database.drop();
       await rm(folder, { recursive: true, force: true });
@@ -112,8 +142,16 @@ async function readRollback(set: Set, version: string): Promise<string> {
 /** Takes the newest version back: (database, set, version). */
 type Runner = (database: TestDatabase, set: Set, version: string) => Promise<void>;
 
-/** By hand: scripts with a transaction of their own run as they are; around the others goes the least that is needed. */
+/**
+ * By hand: scripts with a transaction of their own run as they are; around the others goes the least that is needed. What
+ * allows no transaction goes statement by statement, as psql sends it.
+ */
 async function runByHand(database: TestDatabase, version: string, script: string): Promise<void> {
+  if (/^-- flyback: transaction off$/m.test(script)) {
+    const statements = [...script.split(/;$/m), `DELETE FROM flyway_schema_history WHERE version = '${version}'`];
+    for (const statement of statements) await runOn(database.url, statement);
+    return;
+  }
   const isHandWritten = /^BEGIN;$/m.test(script);
   await runOn(
     database.url,
@@ -142,9 +180,9 @@ const rollBackWithFlyback: Runner = async (database, set, version) => {
 
 const runners = { 'by hand': rollBackByHand, 'by flyback': rollBackWithFlyback };
 
-/** flyback's record with what belongs to it; the table itself is left out of every comparison. */
+/** flyback's record and journal with what belongs to them; the tables themselves are left out of every comparison. */
 const ownRecord =
-  /^\+ (?:comment on table|relation|sequence|routine) public\.flyback_record(?:_id_seq|_guard\(\))?[ :]/;
+  /^\+ (?:comment on table|relation|sequence|routine) public\.flyback_record(?:_journal)?(?:_id_seq|_guard\(\))?[ :]/;
 
 /** What is different although the set does not say so. */
 function unexplained(set: Set, version: string, { objects, columnOrders, rows }: CatalogComparison): CatalogComparison {
@@ -192,31 +230,33 @@ describeWithFlyway('The worked sets under rollbacks/', () => {
   });
 
   forEachMajor((server) => {
-    describeSets(server.url);
+    describeSets(server);
   });
 });
 
-function describeSets(serverUrl: string): void {
+function describeSets({ url: serverUrl, major }: TestServer): void {
   const ways = sets.flatMap((set) => Object.entries(runners).map(([way, run]) => ({ name: set.name, set, way, run })));
   it.each(ways)('$name is restored by each of its rollbacks $way, and migrates again', async ({ set, run }) => {
-    const { database, tool, before, after, remove } = await migrate(set, serverUrl);
+    const own: CrashableServer | undefined = set.changesServer === true ? await startCrashable(major) : undefined;
+    const { database, tool, before, after, remove } = await migrate(set, own?.url ?? serverUrl);
     try {
       for (const [index, version] of [...set.versions.entries()].reverse()) {
         await run(database, set, version);
-        const found = compareCatalogs(before.get(version) as CatalogText, await readCatalog(database.url));
+        const found = compareCatalogs(before.get(version) as CatalogText, await readState(set, database.url));
         expect({ version, ...unexplained(set, version, found) }).toEqual({ version, ...nothing });
         expect(await storedVersions(database)).toEqual(set.versions.slice(0, index));
       }
       expect(await tool.migrate()).toMatchObject({ success: true, migrationsExecuted: set.versions.length });
-      const again = compareCatalogs(after, await readCatalog(database.url));
+      const again = compareCatalogs(after, await readState(set, database.url));
       expect(unexplained(set, set.versions[0] ?? '', again)).toEqual(nothing);
     } finally {
       await remove();
+      await own?.stop();
     }
   });
 
   it('a rollback that leaves an index behind is noticed', async () => {
-    const set = sets[2] as Set;
+    const set = setOf('shop');
     const { database, before, remove } = await migrate(set, serverUrl, 4);
     try {
       const faulty = (await readRollback(set, '4')).replace('DROP INDEX orders_by_customer;', 'SELECT 1;');
@@ -234,8 +274,26 @@ function describeSets(serverUrl: string): void {
     }
   });
 
+  it('a rollback that leaves a setting of the server behind is noticed', async () => {
+    const set = setOf('server-settings');
+    const own = await startCrashable(major);
+    const { database, before, remove } = await migrate(set, own.url);
+    try {
+      const faulty = (await readRollback(set, '999')).replace("ALTER SYSTEM SET work_mem = '6MB';", '');
+      await runByHand(database, '999', faulty);
+      const found = compareCatalogs(before.get('999') as CatalogText, await readState(set, database.url));
+      expect(unexplained(set, '999', found)).toEqual({
+        ...nothing,
+        objects: ['- setting work_mem = 6MB', '+ setting work_mem = 3MB'],
+      });
+    } finally {
+      await remove();
+      await own.stop();
+    }
+  });
+
   it('a rollback that forgets to put values back is noticed', async () => {
-    const set = sets[2] as Set;
+    const set = setOf('shop');
     const { database, before, remove } = await migrate(set, serverUrl, 6);
     try {
       const faulty = (await readRollback(set, '6')).replace('SET price_cents = b.price_cents', 'SET price_cents = 2');
@@ -254,7 +312,7 @@ function describeSets(serverUrl: string): void {
   });
 
   it('the copy of the partitioned table has everything but the partitions, and gives the rows back', async () => {
-    const set = sets[1] as Set;
+    const set = setOf('partitioned-table');
     const { database, tool, before, remove } = await migrate(set, serverUrl);
     try {
       await runOn(
@@ -296,7 +354,7 @@ function describeSets(serverUrl: string): void {
   });
 
   it('the foreign keys do not come back while a row has lost its handler, and nothing changes', async () => {
-    const set = sets[0] as Set;
+    const set = setOf('foreign-key-actions');
     const { database, remove } = await migrate(set, serverUrl);
     try {
       await runOn(database.url, 'DELETE FROM staff WHERE id = 3');
@@ -314,7 +372,7 @@ function describeSets(serverUrl: string): void {
   });
 
   it('the view of the repeatable migration goes with version 7 of the shop', async () => {
-    const set = sets[2] as Set;
+    const set = setOf('shop');
     const { database, remove } = await migrate(set, serverUrl);
     try {
       const views = 'SELECT viewname FROM pg_views WHERE schemaname = current_schema() ORDER BY 1';

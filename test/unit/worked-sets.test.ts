@@ -8,7 +8,7 @@ import type { RollbackScript } from '../../src/scripts/rollback-script.js';
 import { loadRollbackScripts, type LoadedScripts } from '../../src/scripts/script-files.js';
 
 const setsFolder = fileURLToPath(new URL('../../rollbacks/', import.meta.url));
-const sets = ['foreign-key-actions', 'partitioned-table', 'shop'];
+const sets = ['foreign-key-actions', 'partitioned-table', 'server-settings', 'shop'];
 
 function load(set: string): LoadedScripts {
   return loadRollbackScripts({
@@ -62,6 +62,13 @@ describe('the worked sets under rollbacks/', () => {
 
   it('declare what the lossy rollback of the shop loses', () => {
     expect(scriptOf('shop', '5').directives.allowLoss).toEqual(['orders.gift_note']);
+  });
+
+  it('leave out the transaction only where the server refuses one', () => {
+    const without = sets.flatMap((set) =>
+      load(set).scripts.flatMap((script) => (script.transaction === 'off' ? [`${set} ${script.version.text}`] : [])),
+    );
+    expect(without).toEqual(['server-settings 1', 'server-settings 999']);
   });
 
   it.each(sets)('describe themselves and point Flyway and flyback at their folders: %s', (set) => {
