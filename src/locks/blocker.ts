@@ -1,5 +1,6 @@
 import type { LockHolder, LockNeed, LockSurvey } from '../adapter/locks.js';
 import type { Plan } from '../plan/plan.js';
+import type { ObjectRef } from '../risk/change.js';
 
 /** A need, and where in the plan it comes from; undefined: from flyback's own work around the scripts. */
 export interface PlannedNeed {
@@ -33,22 +34,28 @@ export function plannedNeeds(
 ): readonly PlannedNeed[] {
   const needs = new Map<string, PlannedNeed>();
   const add = (need: LockNeed, version: string | undefined, line: number | undefined): void => {
-    const { on, level } = need;
-    const key = JSON.stringify([level, on.kind, on.schema, on.name, on.member]);
+    const key = `${need.level ?? ''}\n${refKey(need.on)}`;
     if (!needs.has(key)) needs.set(key, { need, version, line });
   };
   for (const need of own) add(need, undefined, undefined);
   for (const { version, statements } of plan.steps) {
     for (const { sql, line, locks, drops } of statements) {
       const concurrent = concurrentLevel(sql);
+      for (const on of drops) add({ on, level: null }, version, line);
+      const dropped = new Set(drops.map(refKey));
       for (const { on, level } of locks) {
+        // Dropping needs every lock there is.
+        if (dropped.has(refKey(on))) continue;
         add({ on, level }, version, line);
         if (concurrent !== undefined) add({ on, level: concurrent }, version, line);
       }
-      for (const on of drops) add({ on, level: null }, version, line);
     }
   }
   return [...needs.values()];
+}
+
+function refKey({ kind, schema, name, member }: ObjectRef): string {
+  return JSON.stringify([kind, schema, name, member]);
 }
 
 /** Groups what was found by holder; who has been there longest comes first. */
