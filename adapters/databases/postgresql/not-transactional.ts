@@ -79,10 +79,10 @@ function cluster(tokens: readonly Token[]): string | undefined {
 /** REINDEX [(options)] kind [CONCURRENTLY] [name] */
 function reindex(tokens: readonly Token[]): string | undefined {
   const { switches, end } = optionsAt(tokens, 1);
+  if (wordAt(tokens, end + 1) === 'concurrently' || switches.get('concurrently') === true)
+    return 'REINDEX CONCURRENTLY';
   const kind = wordAt(tokens, end);
-  if (kind === 'schema' || kind === 'database' || kind === 'system') return `REINDEX ${kind.toUpperCase()}`;
-  const concurrently = wordAt(tokens, end + 1) === 'concurrently' || switches.get('concurrently') === true;
-  return concurrently ? 'REINDEX CONCURRENTLY' : undefined;
+  return kind === 'schema' || kind === 'database' || kind === 'system' ? `REINDEX ${kind.toUpperCase()}` : undefined;
 }
 
 function createOrDrop(first: string, statement: string): string | undefined {
