@@ -10,6 +10,7 @@ import type { PlannedStatement, PlanStep } from '../plan/plan.js';
 import type { RecordedStatement, RecordOutcome } from '../record/record-entry.js';
 import { genesisHash } from '../record/record-entry.js';
 import { chainEntry, checkRecordTable } from '../record/record-store.js';
+import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { Statement } from '../scripts/statement.js';
 import type { VerificationResult } from '../verify/verification.js';
@@ -484,8 +485,10 @@ class JournalledStep {
     const failed = results.find((result) => !result.passed);
     if (failed === undefined) return;
     throw new FlybackError('verification-failed', `${unmet(script, failed)}.`, {
+    const verification = script.verifications[results.indexOf(failed)];
       hint: pending.length === 0 ? undefined : pending.join(' '),
     });
+      location: verification === undefined ? undefined : locate(script, verification.query, undefined),
   }
 
   /** Nothing has happened but the mark on the history row: it is taken back. */
@@ -531,10 +534,15 @@ class JournalledStep {
         ? 'the run was cancelled'
         : error.message.replace(/\.?\s*(?:Everything was rolled back|Nothing was changed)\.?$/, '').replace(/\.$/, '');
     const interrupted = new FlybackError(
+    const progress =
+      done === total
+        ? `Version ${step.version} is not finished, although all of its statements ran (${total})`
+        : `Version ${step.version} is partly rolled back: ${done} of ${total} statements ran, then${where}`;
+    const hint = error.hint === undefined || /rolled back/i.test(error.hint) ? '' : `${error.hint} `;
       'run-interrupted',
-      `Version ${step.version} is partly rolled back: ${done} of ${total} statements ran, then${where}: ${cause}.${left === undefined ? '' : ` ${left}`} The history shows the version as failed until this is finished.`,
+      `${progress}: ${cause}.${left === undefined ? '' : ` ${left}`} The history shows the version as failed until this is finished.`,
       {
-        hint: `${error.hint === undefined || /rolled back/i.test(error.hint) ? '' : `${error.hint} `}Put right what stopped it, then run: flyback resume`,
+        hint: `${hint}${error.code === 'verification-failed' && hint !== '' ? 'After that' : 'Put right what stopped it, then'} run: flyback resume`,
         location: error.location,
         serverCode: error.serverCode,
         cause: error,
