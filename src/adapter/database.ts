@@ -275,6 +275,8 @@ export interface DatabaseSql {
   useScriptPath(session: ServerFacts, scriptSchema: string): string;
   /** Opens a transaction that cannot write, with the scripts' search_path. */
   beginReadOnly(session: ServerFacts, scriptSchema: string): string;
+  /** Bounds each wait for a lock (0: no bound) until the transaction ends; outside of any, for the message it stands in. */
+  boundWaits(lockTimeoutMs: number): string;
   /** Opens a transaction for flyback's own statements, whatever a script has left behind in the session. */
   beginOwn(session: ServerFacts, lockTimeoutMs: number): string;
   /** Opens the transaction of a step and applies its settings (timeouts, role, search_path). */

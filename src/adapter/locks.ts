@@ -100,7 +100,7 @@ export interface LockQueries {
   ownNeeds(history: QualifiedName, record: QualifiedName): readonly LockNeed[];
   /** For a statement that says CONCURRENTLY; undefined for any other. */
   concurrentWait(statement: string): ConcurrentWait | undefined;
-  /** One round trip, two where others are at work. May leave the session's search_path as the scripts have it. */
+  /** One round trip, two where others are at work. Outside of any transaction; leaves the session as it was. */
   survey(session: Session, question: LockQuestion): Promise<LockSurvey>;
   /**
    * What the server process `backendId` waits for; undefined when it waits for no lock, or is not the one that holds the

@@ -12,6 +12,7 @@ import { openRuns, type OpenRun } from '../journal/journal-state.js';
 import { readJournal } from '../journal/journal-store.js';
 import { journalTableOf, type JournalRow } from '../journal/journal.js';
 import { resumeNeeded } from '../journal/resume-needed.js';
+import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { pairVersions } from '../pairing/pair-versions.js';
 import { loadRollbackScripts } from '../scripts/script-files.js';
 import type { ConnectedProject, Project } from './project.js';
@@ -26,7 +27,7 @@ export async function readProject(
   const table = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
   const recordTable = recordTableOf(config, table);
   const [{ entries, journal }, migrations] = await Promise.all([
-    readTables(toolbox, session, table, journalTableOf(recordTable)),
+    readTables(config, toolbox, session, table, journalTableOf(recordTable)),
     toolbox.history.loadMigrations(config.flyway),
   ]);
   const history = toolbox.history.interpret(table, entries);
@@ -58,6 +59,7 @@ interface Tables {
 }
 
 async function readTables(
+  config: Config,
   toolbox: Toolbox,
   session: Session,
   table: QualifiedName,
@@ -66,7 +68,7 @@ async function readTables(
   const { history, database } = toolbox;
   const described = await session.pipeline([
     `${history.describeTable(database, table)};${database.sql.journal.describe(journal)}`,
-    history.readRows(database, table),
+    `${database.sql.boundWaits(config.run.lockTimeoutMs)};${history.readRows(database, table)}`,
   ]);
   const columns = described.results[0]?.[0];
   if (columns === undefined) {
@@ -79,7 +81,8 @@ async function readTables(
     );
   }
   history.checkTable(table, columns);
-  const rows = described.results[1]?.[0];
+  const rows = described.results[1]?.at(-1);
+  if (described.failure?.error.serverCode === '55P03') throw await lockedError(config, toolbox, session, table);
   if (rows === undefined) {
     throw new FlybackError(
       described.failure?.error.serverCode === '42501' ? 'privilege-missing' : 'history-malformed',
@@ -104,6 +107,28 @@ function recordTableOf(config: Config, table: QualifiedName): QualifiedName {
 function interruptedFinding(open: OpenRun): Finding {
   const { message, hint } = resumeNeeded(open);
   return { code: 'rollback-interrupted', severity: 'error', subject: open.begun.version, message, hint };
+}
+
+/** Somebody has the history for themselves: another rollback between two of its commits, or a change of the table. */
+async function lockedError(
+  config: Config,
+  toolbox: Toolbox,
+  session: Session,
+  table: QualifiedName,
+): Promise<FlybackError> {
+  const { obstacles } = await toolbox.database.locks.survey(session, {
+    needs: [{ on: { kind: 'table', schema: table.schema, name: table.name }, level: 'ACCESS SHARE' }],
+    scriptSchema: table.schema,
+    toolLock: toolbox.history.toolLock(toolbox.database, table),
+    snapshots: 'leave-out',
+  });
+  const redact = createRedactor(config.secrets);
+  const holders = obstacles.map(({ holder }) => describeHolder(presentable(holder, redact)));
+  return new FlybackError(
+    'lock-unavailable',
+    `The history table ${table.schema}.${table.name} could not be read within ${config.run.lockTimeoutMs / 1000} s, because another session has locked it${holders.length === 0 ? '' : `: ${[...new Set(holders)].join('; ')}`}.`,
+    { hint: 'Wait until it has ended, for example another rollback, or raise run.lockTimeout.', serverCode: '55P03' },
+  );
 }
 
 interface ReadParts {

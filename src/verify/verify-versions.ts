@@ -30,9 +30,9 @@ export async function verifyVersions(
   const { session, toolbox, config, table } = project;
   const subjects =
     versionTexts.length === 0 ? await newestSubjects(project) : versionTexts.map((text) => findSubject(project, text));
-  await session.query(
-    toolbox.database.sql.beginReadOnly(session.facts, toolbox.history.scriptSchema(config.flyway, table)),
-  );
+  const { sql } = toolbox.database;
+  const begin = sql.beginReadOnly(session.facts, toolbox.history.scriptSchema(config.flyway, table));
+  await session.query(`${begin};${sql.boundWaits(config.run.lockTimeoutMs)}`);
   try {
     const verified: VersionVerification[] = [];
     for (const { version, script } of subjects) {
@@ -42,7 +42,7 @@ export async function verifyVersions(
     }
     return verified;
   } finally {
-    await session.query(toolbox.database.sql.rollback).catch(() => undefined);
+    await session.query(sql.rollback).catch(() => undefined);
   }
 }
 

@@ -213,12 +213,12 @@ WHERE (c.relname = ANY (${nameArray(names)})${schemas.size === 0 ? '' : ` OR n.n
   const snapshots = `WITH ${locksRead}, ${tool} SELECT ${holder} FROM pg_catalog.pg_stat_activity a ${nobodyPrepared}
 WHERE a.datid = ${database} AND a.pid <> ${me} AND a.leader_pid IS NULL AND (a.backend_xmin IS NOT NULL OR a.backend_type IS NULL) AND a.backend_type IS DISTINCT FROM 'autovacuum worker'`;
   return [
-    postgresqlSql.useScriptPath(session.facts, scriptSchema),
-    // The joins stand in a good order; trying all others would take the planner longer than the answer. Until the end of
-    // this message, which is one transaction.
+    postgresqlSql.beginReadOnly(session.facts, scriptSchema),
+    // The joins stand in a good order; trying all others would take the planner longer than the answer.
     `SELECT pg_catalog.set_config('join_collapse_limit', '1', true), pg_catalog.set_config('from_collapse_limit', '1', true)`,
     obstacles,
     ...(question.snapshots === 'ask' ? [snapshots] : []),
+    postgresqlSql.rollback,
   ].join(';');
 }
 
@@ -231,7 +231,7 @@ async function survey(session: Session, question: LockQuestion): Promise<LockSur
   const [sees, locks] = anyone?.rows[0] ?? [];
   const hidden = sees === 'true' ? null : `${cannotSee(session.facts.user)}.`;
   if (locks !== 'true' && question.snapshots === 'leave-out') return { obstacles: [], snapshots: [], hidden };
-  const [, , found, snapshots] = await session.query(surveySql(session, question));
+  const [, , , found, snapshots] = await ask(session, surveySql(session, question));
   const byName = new Map<string, number[]>();
   for (const [index, { on }] of question.needs.entries()) {
     const key = on.kind === 'schema' ? 'schema' : on.name;
@@ -260,6 +260,16 @@ async function survey(session: Session, question: LockQuestion): Promise<LockSur
     snapshots: rowsOf(snapshots).map(parseHolder),
     hidden,
   };
+}
+
+/** A message with a transaction of its own. */
+async function ask(session: Session, message: string): Promise<readonly QueryResult[]> {
+  try {
+    return await session.query(message);
+  } catch (error) {
+    await session.query(postgresqlSql.rollback).catch(() => undefined);
+    throw error;
+  }
 }
 
 function rowsOf(result: QueryResult | undefined): readonly Row[] {

@@ -1,6 +1,9 @@
 import type { ObjectFacts, ObjectQuestion, Session } from '../../../src/adapter/database.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
 import { quoteIdentifier, quoteLiteral } from './quoting.js';
+import { postgresqlSql } from './run-sql.js';
+
+const sizeWaitMs = 1000;
 
 /** Relation kinds whose names to_regclass resolves. */
 const relationKinds = new Set([
@@ -17,7 +20,7 @@ const typeKinds = new Set(['type', 'domain']);
 
 /**
  * Asks the catalog about all objects in one query, by the session's search_path. Kinds that have no rows and no
- * dependents worth telling (comments, settings …) answer exists = null.
+ * dependents worth telling (comments, settings …) answer exists = null. Sizes of what somebody else has locked are null.
  */
 export async function readObjectFacts(
   session: Session,
@@ -26,8 +29,10 @@ export async function readObjectFacts(
 ): Promise<readonly ObjectFacts[]> {
   if (refs.length === 0) return [];
   const roots = refs.map((ref, index) => `(${index}, ${rootExpression(ref)})`).join(',\n');
-  const results = await session.query(factsSql(roots, question));
-  const rows = results[0]?.rows ?? [];
+  // Only a lock that is taken in this very moment can still let a size wait.
+  const bound = question.sizes ? `${postgresqlSql.boundWaits(sizeWaitMs)};` : '';
+  const results = await session.query(`${bound}${factsSql(roots, question)}`);
+  const rows = results.at(-1)?.rows ?? [];
   const byIndex = new Map(rows.map((row) => [Number(row[0]), row]));
   return refs.map((ref, index) => {
     const row = byIndex.get(index);
@@ -96,18 +101,27 @@ function factsSql(roots: string, question: ObjectQuestion): string {
   const sizes = `CASE WHEN r.classid = 'pg_class'::regclass THEN
   (SELECT coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE c.reltuples >= 0), NULL)::bigint::text FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE m.i = r.i AND c.relkind IN ('r','m')) END,
  CASE WHEN r.classid = 'pg_class'::regclass THEN
-  (SELECT sum(pg_catalog.pg_total_relation_size(m.oid))::text FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE m.i = r.i AND c.relkind IN ('r','m','i','S','t')) END`;
+  (SELECT CASE WHEN bool_and(m.oid NOT IN (SELECT k.oid FROM locked k)) THEN sum(CASE WHEN m.oid NOT IN (SELECT k.oid FROM locked k) THEN pg_catalog.pg_total_relation_size(m.oid) END)::text END
+   FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE m.i = r.i AND c.relkind IN ('r','m','i','S','t')) END`;
   return `WITH RECURSIVE roots(i, classid, objid, objsubid) AS (VALUES ${roots})
 ${
   question.sizes
     ? `, members(i, oid) AS (
  SELECT i, objid FROM roots WHERE classid = 'pg_class'::regclass AND objid IS NOT NULL
- UNION SELECT m.i, h.inhrelid FROM members m JOIN pg_catalog.pg_inherits h ON h.inhparent = m.oid)`
+ UNION SELECT m.i, h.inhrelid FROM members m JOIN pg_catalog.pg_inherits h ON h.inhparent = m.oid), ${locked}`
     : ''
 }${question.dependents ? closure : ''}
 SELECT r.i, r.objid IS NOT NULL AND r.objsubid IS NOT NULL, ${question.sizes ? sizes : 'NULL, NULL'}, ${question.dependents ? '(SELECT count(*) FROM closure c WHERE c.i = r.i)' : 'NULL'},
  (SELECT x.indrelid::regclass::text FROM pg_catalog.pg_index x WHERE r.classid = 'pg_class'::regclass AND x.indexrelid = r.objid) FROM roots r ORDER BY r.i`;
 }
+
+/** Whose size cannot be looked at now: to open the file, the server waits for whoever has the table or an index for itself. */
+const locked = `exclusive AS MATERIALIZED (SELECT l.relation FROM pg_catalog.pg_locks l
+ WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())),
+locked(oid) AS MATERIALIZED (SELECT e.relation FROM exclusive e
+ UNION ALL SELECT x.indrelid FROM exclusive e JOIN pg_catalog.pg_index x ON x.indexrelid = e.relation
+ UNION ALL SELECT t.oid FROM exclusive e JOIN pg_catalog.pg_class t ON t.reltoastrelid = e.relation)`;
 
 /**
  * Everything that goes when the roots of number i go, by the rules of DROP … CASCADE (PostgreSQL manual, "pg_depend"):

@@ -84,6 +84,8 @@ export const postgresqlSql: DatabaseSql = {
   beginReadOnly: (session: ServerFacts, scriptSchema: string) =>
     `BEGIN READ ONLY;SELECT ${setting('search_path', scriptSearchPath(session, scriptSchema))}`,
 
+  boundWaits: (lockTimeoutMs: number) => `SELECT ${setting('lock_timeout', `${lockTimeoutMs}ms`)}`,
+
   beginOwn: (session: ServerFacts, lockTimeoutMs: number) => {
     const values = [
       ...originRole(session),
