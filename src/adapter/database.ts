@@ -162,6 +162,11 @@ export type ToolLock = {
   readonly kind: 'advisory';
   /** Signed 64-bit key as decimal text. */
   readonly key: string;
+  /**
+   * What a session of the tool shows as its latest statement between reading the history and asking for the lock, as
+   * regular expressions: statements that only the tool sends, and ones that anybody sends.
+   */
+  readonly approach: { readonly own: readonly string[]; readonly common: readonly string[] };
 };
 
 /** What the catalog says about an object that a statement is about to drop or to write. */
@@ -290,6 +295,12 @@ export interface DatabaseSql {
   guardToolLock(session: ServerFacts, lock: ToolLock): string;
   /** Rows (who, what, since) of the sessions that hold the lock, or that wait for it as the tool waits. */
   toolLockSessions(lock: ToolLock): string;
+  /**
+   * Rows (how, process) of sessions of the tool that were there when this transaction began and may have read the history
+   * before it was locked: `waits` for the lock; `nears` it; `passes` by, with a statement that says little. The last result
+   * is the answer.
+   */
+  toolApproach(lock: ToolLock): string;
   /** Shuts everyone else out of the history, and other writers out of the record. */
   lockTables(history: QualifiedName, record: QualifiedName | undefined): string;
   /** Remembers, for guardWrites, how much this session has written to the two tables. */

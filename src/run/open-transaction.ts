@@ -3,6 +3,7 @@ import { FlybackError } from '../errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import { genesisHash } from '../record/record-entry.js';
 import { checkRecordTable } from '../record/record-store.js';
+import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.js';
 import { pause } from './pause.js';
 import { stepSettings, type RunRequest } from './run-request.js';
 import { guardError } from './step-failure.js';
@@ -21,17 +22,32 @@ export interface OpenTransaction {
 /**
  * Opens the transaction of a step the careful way: takes the migration tool's own lock by polling (so as not to cut
  * into a migrate that is between two migrations), then the history table itself, because a waiting migrate has read
- * the table before it asks for the lock; then reads the history again and compares it with what was planned.
+ * the table before it asks for the lock; then reads the history again and compares it with what was planned. A migrate
+ * that has read the history before is let through first, unless the session holds the lock all the time (`keepsLock`).
  *
  * Afterwards the transaction is open and holds all locks. On any error it has been rolled back.
  */
 export async function openTransaction(
   request: RunRequest,
   expected: readonly HistoryEntry[],
+  keepsLock: boolean,
 ): Promise<OpenTransaction> {
+  for (let waitedMs = 0; ; waitedMs += toolLockPollMs) {
+    const opened = await tryToOpen(request, expected);
+    if (!('remembering' in opened)) return opened;
+    if (keepsLock || waitedMs >= request.settings.toolLockWaitMs) throw aboutToMigrate(opened.remembering);
+    const holders = opened.remembering.map((process) => `process ${process}, which is about to take it`);
+    request.onEvent?.({ kind: 'waiting-for-tool-lock', holders, waitedMs });
+    await pause(toolLockPollMs, request.signal);
+  }
+}
+
+async function tryToOpen(
+  request: RunRequest,
+  expected: readonly HistoryEntry[],
+): Promise<OpenTransaction | { readonly remembering: readonly string[] }> {
   const { session, toolbox, plan } = request;
   const { sql } = toolbox.database;
-  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
   const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
   await takeToolLock(request);
   try {
@@ -41,7 +57,7 @@ export async function openTransaction(
     const opened = await session.pipeline([
       `${sql.lockTables(plan.history.table, existing)};${sql.noteWrites(plan.history.table, existing)}`,
       toolbox.history.readRows(toolbox.database, plan.history.table),
-      sql.toolLockSessions(lock),
+      approachQuery(request),
       ...(record.exists
         ? [sql.record.lastHash(plan.recordTable)]
         : createRecord
@@ -49,11 +65,15 @@ export async function openTransaction(
           : []),
     ]);
     if (opened.failure !== undefined) throw guardError(opened.failure.error, plan.history.table);
-    const [, rows, sessions, last] = opened.results;
+    const [, rows, approach, last] = opened.results;
     if (rows?.[0] === undefined) throw new FlybackError('internal', 'The history table gave no answer.');
     const entries = toolbox.history.parseRows(rows[0]);
     compareHistory(request, expected, entries);
-    if (request.mode === 'for-real') refuseWaiting(sessions?.[0]?.rows ?? []);
+    const remembering = request.mode === 'for-real' ? await rememberingProcesses(request, approach) : [];
+    if (remembering.length > 0) {
+      await session.query(sql.rollback);
+      return { remembering };
+    }
     return {
       lastHash: record.exists ? (last?.[0]?.rows[0]?.[0] ?? genesisHash) : genesisHash,
       record: createRecord ? plan.recordTable : existing,
@@ -119,19 +139,6 @@ async function describeHolders(session: Session, sql: string): Promise<readonly 
     );
 }
 
-/** Rows of toolLockSessions: whoever waits for the lock has read the history already and remembers it. */
-export function refuseWaiting(sessions: readonly (readonly (string | null)[])[]): void {
-  const waiting = sessions.filter((row) => row[0] === 'waits');
-  if (waiting.length === 0) return;
-  throw new FlybackError(
-    'lock-unavailable',
-    `A migration run is waiting for the history's lock (process ${waiting.map((row) => row[1]).join(', ')}); it has read the history already and would migrate on top of what it remembers.`,
-    {
-      hint: 'Let it finish or stop it, then roll back.',
-    },
-  );
-}
-
 /** What was planned against must still be true, row by row. */
 export function compareHistory(
   request: RunRequest,
@@ -155,7 +162,7 @@ export function compareHistory(
     changes.push(`rank ${entry.rank} (version ${entry.versionText ?? 'none'}) is new`);
   throw new FlybackError(
     'history-changed',
-    `The history ${table.schema}.${table.name} changed after it was planned against: ${changes.slice(0, 5).join(', ')}${changes.length > 5 ? ' and more' : ''}. Nothing was run.`,
+    `The history ${table.schema}.${table.name} changed after it was planned against: ${changes.slice(0, 5).join(', ')}${changes.length > 5 ? ' and more' : ''}. ${expected.length === request.entries.length ? 'Nothing was run.' : 'What was rolled back before stays so; nothing more was run.'}`,
     {
       hint: 'Look at flyback status, and plan again.',
     },

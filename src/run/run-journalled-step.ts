@@ -16,7 +16,8 @@ import type { Statement } from '../scripts/statement.js';
 import type { VerificationResult } from '../verify/verification.js';
 import { elsewhere, wasCommitted, writeAfterwards } from './aftermath.js';
 import { judgeOpenStatement } from './interrupted-statement.js';
-import { compareHistory, refuseWaiting } from './open-transaction.js';
+import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.js';
+import { compareHistory } from './open-transaction.js';
 import { cancelledError, pause } from './pause.js';
 import { recordedStatement } from './recorded-statement.js';
 import { stepSettings, type RunRequest } from './run-request.js';
@@ -160,17 +161,17 @@ class JournalledStep {
     const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
     const hasJournal = (await session.query(sql.journal.describe(this.#journal)))[0]?.rows[0]?.[0] === 't';
     await this.#inOwnTransaction(async () => {
-      const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
       const sent = await session.pipeline([
         sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
         toolbox.history.readRows(toolbox.database, plan.history.table),
-        sql.toolLockSessions(lock),
+        approachQuery(this.#request),
         ...(hasJournal ? [sql.journal.read(this.#journal)] : []),
       ]);
       if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
-      const [, rows, sessions, journal] = sent.results;
+      const [, rows, approach, journal] = sent.results;
       compareHistory(this.#request, this.#entries, toolbox.history.parseRows(first(rows)));
-      refuseWaiting(sessions?.[0]?.rows ?? []);
+      const remembering = await rememberingProcesses(this.#request, approach);
+      if (remembering.length > 0) throw aboutToMigrate(remembering);
       const other = openRuns(parseJournal(journal?.[0], this.#journal))[0];
       if (other !== undefined) throw resumeNeeded(other);
       const begun: JournalEntry = {
@@ -484,11 +485,11 @@ class JournalledStep {
     }
     const failed = results.find((result) => !result.passed);
     if (failed === undefined) return;
-    throw new FlybackError('verification-failed', `${unmet(script, failed)}.`, {
     const verification = script.verifications[results.indexOf(failed)];
+    throw new FlybackError('verification-failed', `${unmet(script, failed)}.`, {
       hint: pending.length === 0 ? undefined : pending.join(' '),
-    });
       location: verification === undefined ? undefined : locate(script, verification.query, undefined),
+    });
   }
 
   /** Nothing has happened but the mark on the history row: it is taken back. */
@@ -533,12 +534,12 @@ class JournalledStep {
       error.code === 'cancelled'
         ? 'the run was cancelled'
         : error.message.replace(/\.?\s*(?:Everything was rolled back|Nothing was changed)\.?$/, '').replace(/\.$/, '');
-    const interrupted = new FlybackError(
     const progress =
       done === total
         ? `Version ${step.version} is not finished, although all of its statements ran (${total})`
         : `Version ${step.version} is partly rolled back: ${done} of ${total} statements ran, then${where}`;
     const hint = error.hint === undefined || /rolled back/i.test(error.hint) ? '' : `${error.hint} `;
+    const interrupted = new FlybackError(
       'run-interrupted',
       `${progress}: ${cause}.${left === undefined ? '' : ` ${left}`} The history shows the version as failed until this is finished.`,
       {

@@ -5,6 +5,7 @@ import { genesisHash, type RecordEntry, type RecordOutcome } from '../record/rec
 import { chainEntry } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { wasCommitted, writeAfterwards } from './aftermath.js';
+import { aboutToMigrate, approachQuery, staleWarning } from './approach.js';
 import { openTransaction } from './open-transaction.js';
 import { cancelledError, pause, throwIfCancelled } from './pause.js';
 import type { RunRequest } from './run-request.js';
@@ -179,6 +180,12 @@ class TransactionalRun {
         uncommitted = undefined;
       }
       if (attempt.kind === 'leading-failed') throw new FlybackError('internal', 'A commit failed that was never sent.');
+      if (attempt.kind === 'not-alone') {
+        // Opening anew lets them through first, and compares the history with what they have left.
+        await this.#request.session.query(sql.rollback);
+        await this.#releaseLock();
+        continue;
+      }
       if (attempt.kind === 'failed') {
         await this.#stepFailed(index, attempt.error, attempt.retryable, attempt.work, started);
         continue;
@@ -226,7 +233,11 @@ class TransactionalRun {
         );
         if (attempt.kind !== 'done') {
           const error =
-            attempt.kind === 'failed' ? attempt.error : guardError(attempt.failure, this.#request.plan.history.table);
+            attempt.kind === 'failed'
+              ? attempt.error
+              : attempt.kind === 'not-alone'
+                ? aboutToMigrate(attempt.remembering)
+                : guardError(attempt.failure, this.#request.plan.history.table);
           for (let earlier = 0; earlier < index; earlier += 1) this.#mark(earlier, 'rolled-back');
           const work = attempt.kind === 'failed' ? attempt.work : noWork;
           await this.#stepFailed(index, error, attempt.kind === 'failed' && attempt.retryable, work, started);
@@ -276,7 +287,11 @@ class TransactionalRun {
     for (;;) {
       try {
         throwIfCancelled(this.#request.signal);
-        const opened = await openTransaction(this.#request, this.#remaining);
+        const opened = await openTransaction(
+          this.#request,
+          this.#remaining,
+          this.#keepsLock || this.#request.part !== undefined,
+        );
         this.#lastHash = opened.lastHash;
         this.#record = opened.record;
         await this.#keepLock();
@@ -328,9 +343,13 @@ class TransactionalRun {
   }
 
   async #letGo(): Promise<void> {
-    const { toolbox, plan, session } = this.#request;
     const release = this.#preparedTexts?.release;
-    if (release !== undefined) await session.query(release).catch(() => undefined);
+    if (release !== undefined) await this.#request.session.query(release).catch(() => undefined);
+    await this.#releaseLock();
+  }
+
+  async #releaseLock(): Promise<void> {
+    const { toolbox, plan, session } = this.#request;
     if (!this.#keepsLock) return;
     // A broken connection has let go already.
     await session
@@ -340,8 +359,8 @@ class TransactionalRun {
   }
 
   async #commitLast(last: Uncommitted): Promise<void> {
-    await this.#warnOfWaiting();
-    const sent = await this.#request.session.pipeline(last.messages);
+    // Whoever could not be seen when the history was locked may show by now: too late to stop, in time to tell.
+    const sent = await this.#request.session.pipeline([approachQuery(this.#request), ...last.messages]);
     if (sent.failure !== undefined) {
       const { error } = sent.failure;
       await this.#commitFailed(
@@ -351,23 +370,8 @@ class TransactionalRun {
       );
     }
     this.#committed(last);
-  }
-
-  /**
-   * A migrate that read the history before we locked it still believes in the rows that go, and will act on them as
-   * soon as it gets the lock. It was asked about before the first statement; between two transactions another may have come.
-   */
-  async #warnOfWaiting(): Promise<void> {
-    const { toolbox, plan, session } = this.#request;
-    // Within one transaction the history stays locked, so nobody can have read it since.
-    if (this.#steps.length === 1 || plan.transaction === 'single') return;
-    const sql = toolbox.database.sql.toolLockSessions(toolbox.history.toolLock(toolbox.database, plan.history.table));
-    const asked = await session.pipeline([sql]);
-    const waiting = (asked.results[0]?.[0]?.rows ?? []).filter((row) => row[0] === 'waits').map((row) => row[1]);
-    if (waiting.length === 0) return;
-    this.#warnings.push(
-      `A migration run (process ${waiting.join(', ')}) is waiting for the lock and may have read the history before this rollback: look at flyback status when it has ended.`,
-    );
+    const warning = staleWarning(sent.results[0]);
+    if (warning !== undefined) this.#warnings.push(warning);
   }
 
   #committed(done: Uncommitted): void {

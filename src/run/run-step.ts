@@ -6,6 +6,7 @@ import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { VerificationResult } from '../verify/verification.js';
 import type { RunRequest } from './run-request.js';
+import { rememberingProcesses } from './approach.js';
 import { connectionLostError, guardError, isLockTimeout, scriptError } from './step-failure.js';
 import { recordedStatement } from './recorded-statement.js';
 import { stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
@@ -25,6 +26,8 @@ export type StepAttempt =
   | { readonly kind: 'done'; readonly work: StepWork }
   /** `leading` failed: a message that the caller had put in front (the commit of the step before). */
   | { readonly kind: 'leading-failed'; readonly failure: ServerFailure; readonly index: number }
+  /** Nothing of the script was sent: these processes have read the history before the transaction locked it. */
+  | { readonly kind: 'not-alone'; readonly remembering: readonly string[] }
   | {
       readonly kind: 'failed';
       readonly error: FlybackError;
@@ -50,6 +53,7 @@ export async function runStep(
 ): Promise<StepAttempt> {
   const collected = new Collector(request, step, script, onLeadingDone);
   const opened = await open(request, step, leading, opening, collected);
+  if ('kind' in opened && opened.kind === 'not-alone') return opened;
   const sent =
     'kind' in opened
       ? opened
@@ -99,7 +103,7 @@ async function open(
   leading: readonly string[],
   opening: readonly StepMessage[],
   collected: Collector,
-): Promise<Opened | Exclude<Sent, { kind: 'done' }>> {
+): Promise<Opened | Exclude<Sent, { kind: 'done' }> | Extract<StepAttempt, { kind: 'not-alone' }>> {
   const { session, toolbox } = request;
   const tables = step.triggers === 'disable' ? step.statements.flatMap((statement) => statement.writes) : [];
   const own = [
@@ -118,6 +122,8 @@ async function open(
       ? { kind: 'leading-failed', failure: error, index }
       : { kind: 'failed', message, failure: error };
   }
+  const remembering = opening.length === 0 ? [] : await rememberingProcesses(request, looked.results[leading.length]);
+  if (remembering.length > 0) return { kind: 'not-alone', remembering };
   if (tables.length === 0) return { leading: [], off: [], on: [] };
   const rows = looked.results.at(-1)?.[0]?.rows ?? [];
   const found = rows.map(([id, state, off]) => ({ id: id ?? '', state: state ?? '', off: off ?? '' }));

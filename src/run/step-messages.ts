@@ -22,13 +22,13 @@ export type StepMessage =
 
 /**
  * Opens the transaction of a step in one message: every condition is a guard on the server that raises an error. Only
- * between two steps of one run; the first opening is openTransaction.
+ * between two steps of one run; the first opening is openTransaction. The answer ends with that of toolApproach.
  */
 export function openingMessage(request: RunRequest, texts: StepTexts, remaining: readonly HistoryEntry[]): StepMessage {
   const { toolbox, plan } = request;
   const maxRank = remaining.reduce((highest, entry) => Math.max(highest, entry.rank), 0);
   const guard = toolbox.database.sql.guardHistory(plan.history.table, remaining.length, maxRank);
-  return { kind: 'open', sql: `${texts.open};${guard}` };
+  return { kind: 'open', sql: `${texts.open};${guard};${texts.approach}` };
 }
 
 /** What flyback's own tables have seen of flyback itself when a step has removed its row. */

@@ -18,6 +18,8 @@ export interface StepTexts {
   readonly release: string | undefined;
   /** Opens a transaction with all its guards but that of the history. */
   readonly open: string;
+  /** Once it is open: whose memory of the history is older. */
+  readonly approach: string;
   /** After the script: its influence ended, deferred constraints fired, then one row that tells the touched constraints. */
   readonly after: string;
   /** After the history row is gone: nothing but that row was written to flyback's tables. */
@@ -38,6 +40,7 @@ export function stepTexts(request: RunRequest, record: QualifiedName | undefined
       sql.lockTables(history, record),
       sql.noteWrites(history, record),
     ].join(';'),
+    approach: sql.toolApproach(lock),
     after: `${sql.afterScript(session.facts, settings)};${sql.touchedConstraints()}`,
     guard: sql.guardWrites(history, record, { removed: 1, appended: 0 }),
   };
@@ -61,7 +64,12 @@ export function stepTexts(request: RunRequest, record: QualifiedName | undefined
         return sql.execute(name);
       })
       .join(';');
-  const short = { open: shorten(plain.open), after: shorten(plain.after), guard: shorten(plain.guard) };
+  const short = {
+    open: shorten(plain.open),
+    approach: shorten(plain.approach),
+    after: shorten(plain.after),
+    guard: shorten(plain.guard),
+  };
   return {
     ...short,
     prepare: prepare.join(';'),

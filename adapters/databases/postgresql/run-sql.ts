@@ -21,6 +21,10 @@ function require(condition: string, mark: string): string {
   return `CASE WHEN ${condition} THEN 't' ELSE pg_catalog.current_setting('${mark}') END`;
 }
 
+function anyOf(patterns: readonly string[]): string {
+  return quoteLiteral(patterns.map((pattern) => `(?:${pattern})`).join('|'));
+}
+
 /** Flyway prepends the default schema to the path unless it already stands first (PostgreSQLConnection). */
 function scriptSearchPath(session: ServerFacts, schema: string): string {
   const quoted = quoteIdentifier(schema);
@@ -135,6 +139,17 @@ FROM pg_catalog.pg_stat_activity a
 WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid() AND a.query ~ ('pg_try_advisory_(xact_)?lock\\(' || ${quoteLiteral(lock.key)} || '\\)')
  AND a.state IN ('idle in transaction', 'idle', 'active') AND pg_catalog.clock_timestamp() - a.state_change < interval '5 seconds'
  AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${lock.key})`,
+
+  // Within a transaction the server shows other sessions as they were at the first look, unless told to forget it. Whoever
+  // is about to read the history waits for the table, and reads it after us.
+  toolApproach: ({ key, approach }: ToolLock) => `SELECT pg_catalog.pg_stat_clear_snapshot();
+SELECT * FROM (SELECT CASE WHEN a.query ~ 'pg_try_advisory_(xact_)?lock\\(${key}\\)' THEN
+   CASE WHEN s.seconds < 5 AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${key}) THEN 'waits' END
+  WHEN a.query ~ ${anyOf(approach.own)} THEN CASE WHEN s.seconds < 30 AND a.wait_event_type IS DISTINCT FROM 'Lock' THEN 'nears' END
+  WHEN a.query ~ ${anyOf(approach.common)} AND s.seconds < 0.25 AND a.backend_start > pg_catalog.now() - interval '1 minute' THEN 'passes' END, a.pid::text
+ FROM pg_catalog.pg_stat_activity a, LATERAL (SELECT extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change) AS seconds) s
+ WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid()
+  AND a.backend_start < pg_catalog.now() AND a.state IN ('active', 'idle', 'idle in transaction')) about(how, pid) WHERE about.how IS NOT NULL`,
 
   lockTables: (history: QualifiedName, record: QualifiedName | undefined) =>
     `LOCK TABLE ${qualified(history)} IN ACCESS EXCLUSIVE MODE` +

@@ -10,7 +10,29 @@ const advisoryLockBase = 77431708279161n;
  */
 export function toolLock(_database: DatabaseAdapter, table: QualifiedName): ToolLock {
   const quoted = [table.schema, table.name].map((name) => `"${name.replaceAll('"', '""')}"`).join('.');
-  return { kind: 'advisory', key: String(advisoryLockBase + BigInt(javaHashCode(quoted))) };
+  return {
+    kind: 'advisory',
+    key: String(advisoryLockBase + BigInt(javaHashCode(quoted))),
+    approach: {
+      own: [`FROM ${escapePattern(quoted)} WHERE "installed_rank" >`, ...ownTexts],
+      common: commonTexts,
+    },
+  };
+}
+
+/*
+ * migrate reads the history when it validates, and keeps in mind what it has read; only then does it ask for the lock. In
+ * between, its main connection (the one that will ask) has been seen to show these statements, in 9.22, 10.22 and 13.0: its
+ * own for as long as it takes to open a second connection and to run callbacks there, the common ones for a moment.
+ */
+const ownTexts = [
+  String.raw`^SELECT EXISTS \(\s*SELECT 1\s+FROM\s+pg_catalog\.pg_class c\s`,
+  String.raw`^SELECT COUNT\(\*\) FROM pg_namespace WHERE nspname=\$1$`,
+];
+const commonTexts = ['^(?:BEGIN|COMMIT)$', '^SET ROLE '];
+
+function escapePattern(text: string): string {
+  return text.replaceAll(/[\\^$.|?*+()[\]{}]/g, String.raw`\$&`);
 }
 
 /** Java's String.hashCode: 31 * h + each UTF-16 unit, as a signed 32-bit number. */
