@@ -6,8 +6,19 @@ const [first, ...others] = process.argv.slice(2);
 if ((first === '--version' || first === '-V') && others.length === 0) {
   process.stdout.write(`${packageJson.version}\n`);
 } else {
+  // The reader of a pipe, or the terminal, may be gone: that must not end a run half-way.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const hangUp = new AbortController();
+  process.on('SIGHUP', () => {
+    hangUp.abort();
+  });
   const { startLean } = await import('./lean-start.js');
   startLean();
   const { runProgram } = await import('./program.js');
   process.exitCode = await runProgram(process.argv.slice(2));
+  // Node restores the terminal when it ends, and aborts when that is gone (seen with Node 20): leave by the signal instead.
+  if (hangUp.signal.aborted && [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY)) {
+    process.removeAllListeners('SIGHUP');
+    process.kill(process.pid, 'SIGHUP');
+  }
 }

@@ -41,11 +41,14 @@ Exit codes: 0 done; 1 findings, a refused plan or a failed verification (nothing
 export async function runProgram(commandLine: readonly string[]): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => {
+    if (stop.signal.aborted) return;
     process.stderr.write('\nstopping: cancelling the statement and rolling back …\n');
     stop.abort();
   };
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
+  // A terminal that closes says so more than once (the kernel and the shell), and the second must not end us in mid-cancel.
+  process.on('SIGHUP', onSignal);
   const isJson = commandLine.includes('--json');
   let exitCode: number = exitCodes.done;
   const run = async (work: () => Promise<number>): Promise<void> => {
@@ -63,6 +66,7 @@ export async function runProgram(commandLine: readonly string[]): Promise<number
   } finally {
     process.removeListener('SIGINT', onSignal);
     process.removeListener('SIGTERM', onSignal);
+    process.removeListener('SIGHUP', onSignal);
   }
 }
 

@@ -59,6 +59,25 @@ forEachMajor((server) => {
       expect((await recordEntries(database)).map((entry) => entry['outcome'])).toEqual(['cancelled']);
     });
 
+    // The kernel and the shell each send one when a terminal closes; whatever is written then fails.
+    test('SIGHUP, twice and with nobody left to read, cancels and rolls back as well', async () => {
+      await project.write(sleeping);
+      const child = project.start(['rollback', '--to', '1', '--yes', '--single-transaction']);
+      const before = await snapshot(database);
+      await untilSleeping(database);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+      const asked = performance.now();
+      child.kill('SIGHUP');
+      child.kill('SIGHUP');
+      expect(await ended).toBe(3);
+      expect(performance.now() - asked).toBeLessThan(1000);
+      await untilAlone(database);
+      expect(await snapshot(database)).toBe(before);
+      expect((await recordEntries(database)).map((entry) => entry['outcome'])).toEqual(['cancelled']);
+    });
+
     test('SIGINT while waiting for a lock ends the waiting', async () => {
       const holder = new pg.Client({ connectionString: database.url });
       await holder.connect();
