@@ -45,9 +45,9 @@ export async function checkRecordTable(
   if (mayWrite !== 't') {
     throw new FlybackError(
       'privilege-missing',
-      `Role ${session.facts.user} may not read and write the record table ${name}.`,
+      `Role ${session.facts.user} may not read, write and lock the record table ${name}.`,
       {
-        hint: `GRANT SELECT, INSERT ON ${name} TO ${session.facts.user};`,
+        hint: `GRANT SELECT, INSERT, UPDATE ON ${name} TO ${session.facts.user}; without UPDATE it may not be locked, and the record itself refuses every change.`,
       },
     );
   }

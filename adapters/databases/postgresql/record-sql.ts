@@ -13,6 +13,16 @@ function guardName(table: QualifiedName): string {
   });
 }
 
+/**
+ * Whether the role may lock the table against other writers: with UPDATE, DELETE or TRUNCATE, and from 17 on with
+ * MAINTAIN, which older servers do not know (PostgreSQL manual, "LOCK"). INSERT does not allow it.
+ */
+function mayLock(table: QualifiedName): string {
+  const oid = `pg_catalog.to_regclass(${quoteLiteral(qualified(table))})`;
+  return `CASE WHEN pg_catalog.has_table_privilege(${oid}, 'UPDATE, DELETE, TRUNCATE') THEN true
+ WHEN pg_catalog.current_setting('server_version_num')::int >= 170000 THEN pg_catalog.has_table_privilege(${oid}, 'MAINTAIN') ELSE false END`;
+}
+
 /** SQL of the record table. A unique previous_hash makes a fork of the chain impossible. */
 export const recordSql: RecordSql = {
   describe: (
@@ -20,7 +30,7 @@ export const recordSql: RecordSql = {
   ) => `SELECT (SELECT c.relkind::text FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(${quoteLiteral(qualified(table))})),
  (SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass(${quoteLiteral(qualified(table))}) AND a.attnum > 0 AND NOT a.attisdropped),
  (SELECT pg_catalog.has_schema_privilege(n.oid, 'CREATE') FROM pg_catalog.pg_namespace n WHERE n.nspname = ${quoteLiteral(table.schema)}),
- CASE WHEN pg_catalog.to_regclass(${quoteLiteral(qualified(table))}) IS NULL THEN NULL ELSE pg_catalog.has_table_privilege(pg_catalog.to_regclass(${quoteLiteral(qualified(table))}), 'INSERT') AND pg_catalog.has_table_privilege(pg_catalog.to_regclass(${quoteLiteral(qualified(table))}), 'SELECT') END`,
+ CASE WHEN pg_catalog.to_regclass(${quoteLiteral(qualified(table))}) IS NULL THEN NULL ELSE pg_catalog.has_table_privilege(pg_catalog.to_regclass(${quoteLiteral(qualified(table))}), 'INSERT') AND pg_catalog.has_table_privilege(pg_catalog.to_regclass(${quoteLiteral(qualified(table))}), 'SELECT') AND ${mayLock(table)} END`,
 
   // The guard trigger fires ALWAYS, because a rollback script may leave replica mode on around it.
   create: (table: QualifiedName) => `CREATE TABLE ${qualified(table)} (
