@@ -15,8 +15,10 @@ export {
   withProject,
   type OpenOptions,
 } from './compose/open-project.js';
+export { diagnoseProject, type DiagnoseOptions } from './compose/diagnose-project.js';
 export { startScratchServer, type ScratchServer } from './compose/scratch-server.js';
 export { Secret, type Config, type ConnectionSettings } from './config/config.js';
+export type { Area, AreaCheck, CheckResult, Diagnosis } from './doctor/check.js';
 export {
   FlybackError,
   errorCodes,

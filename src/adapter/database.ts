@@ -3,6 +3,7 @@ import type { QualifiedName } from '../history/history.js';
 import type { ObjectRef, ParseProblem, StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
 import type { LockQueries } from './locks.js';
+import type { ServerChecks } from './server-checks.js';
 
 /*
  * The database axis. Adding a database: copy adapters/databases/postgresql, fill in the same files, add a line in
@@ -208,6 +209,8 @@ export interface DatabaseAdapter {
   /** What can be found out about a statement that runs without a transaction and was interrupted. Loads the parser. */
   recovery(statement: string): Promise<StatementRecovery>;
   readonly locks: LockQueries;
+  /** What `doctor` asks; loaded only there. */
+  loadServerChecks(): Promise<ServerChecks>;
   readonly sql: DatabaseSql;
 }
 

@@ -30,6 +30,15 @@ export interface Forecast {
   readonly summary: string;
 }
 
+/** What the rows tell of who wrote them. */
+export interface HistoryOrigin {
+  /** One or two sentences. */
+  readonly words: string;
+  /** True when another edition of the tool may not be able to read them. */
+  readonly isDoubtful: boolean;
+  readonly hint: string | undefined;
+}
+
 export interface HistoryAdapter {
   readonly tool: 'flyway';
   readonly versions: VersionScheme;
@@ -47,6 +56,8 @@ export interface HistoryAdapter {
   parseRows(result: QueryResult): readonly HistoryEntry[];
   /** The whole meaning of the table. Pure. */
   interpret(table: QualifiedName, entries: readonly HistoryEntry[]): History;
+  /** Which versions and editions of the tool could have written these rows. Pure. */
+  origin(history: History): HistoryOrigin;
   /** The lock that the tool itself takes around a migration. */
   toolLock(database: DatabaseAdapter, table: QualifiedName): ToolLock;
   /** DELETE of exactly this row, guarded by every stored column that identifies it, returning what was deleted. */

@@ -156,7 +156,9 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
     )
     .option('--dry-run', 'do all of it in one transaction and roll it back')
     .addOption(
-      new Option('--cancel-blockers', 'show and end the sessions that hold what the rollback needs').conflicts('dryRun'),
+      new Option('--cancel-blockers', 'show and end the sessions that hold what the rollback needs').conflicts(
+        'dryRun',
+      ),
     )
     .option('--reason <text>', 'why; kept in the record')
     .option('-y, --yes', 'do not ask')
@@ -203,6 +205,12 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
     .option('--limit <number>', 'the newest N entries (default: 20; 0: all)')
     .action(async (own: { verify?: true; expect?: string; limit?: string }, command: Command) =>
       run(async () => (await import('./commands/log.js')).runLog(context(command), own)),
+    );
+  program
+    .command('doctor')
+    .description('what stands in the way of a rollback: connection, rights, pooler, set-up; exit code 1 on a problem')
+    .action(async (_options: unknown, command: Command) =>
+      run(async () => (await import('./commands/doctor.js')).runDoctor(context(command))),
     );
   program
     .command('demo')

@@ -5,6 +5,7 @@ import { redactFinding } from '../errors/redact-error.js';
 import type { Migration } from '../history/migration.js';
 import { withClassification, type ClassifiedFile, type UnparsableStatement } from '../pairing/classification.js';
 import type { Pair } from '../pairing/pair.js';
+import { scriptMistakes } from '../pairing/script-mistakes.js';
 import { assessRisk } from '../risk/assess.js';
 import type { StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
@@ -16,8 +17,10 @@ import type { Project } from './project.js';
  */
 export function classifyPairs(pairs: readonly Pair[], project: Project, classifier: Classifier): readonly Pair[] {
   const redact = createRedactor(project.config.secrets);
+  const { dialect } = project.toolbox.database;
   return pairs.map((pair) => {
     const { migration, script } = pair;
+    const classify = remembering(classifier);
     const classified = withClassification(
       pair,
       {
@@ -25,13 +28,27 @@ export function classifyPairs(pairs: readonly Pair[], project: Project, classifi
           migration?.isSql === true
             ? classifyStatements(migrationStatements(migration, project), classifier)
             : undefined,
-        rollback: script === undefined ? undefined : classifyStatements(script.statements, classifier),
+        rollback: script === undefined ? undefined : classifyStatements(script.statements, classify),
       },
       assessRisk,
     );
+    const mistakes = script === undefined ? [] : scriptMistakes(script, classify, dialect);
     // The parser quotes what it stumbled over.
-    return { ...classified, findings: classified.findings.map((finding) => redactFinding(finding, redact)) };
+    const findings = [...classified.findings, ...mistakes].map((finding) => redactFinding(finding, redact));
+    return { ...classified, findings };
   });
+}
+
+/** Answers the second time without parsing again. */
+function remembering(classifier: Pick<Classifier, 'classify'>): Pick<Classifier, 'classify'> {
+  const known = new Map<string, ReturnType<Classifier['classify']>>();
+  return {
+    classify: (statement) => {
+      const answer = known.get(statement) ?? classifier.classify(statement);
+      known.set(statement, answer);
+      return answer;
+    },
+  };
 }
 
 /** A migration's statements with its placeholders replaced; where one has no value, as they stand in the file. */
@@ -48,7 +65,10 @@ export function migrationStatements(migration: Migration, project: Project): rea
   return toolbox.database.dialect.split(sql).statements;
 }
 
-function classifyStatements(statements: readonly Statement[], classifier: Classifier): ClassifiedFile {
+function classifyStatements(
+  statements: readonly Statement[],
+  classifier: Pick<Classifier, 'classify'>,
+): ClassifiedFile {
   const impacts: StatementImpact[] = [];
   const unparsable: UnparsableStatement[] = [];
   for (const statement of statements) {

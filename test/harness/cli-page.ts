@@ -17,12 +17,14 @@ const examples: Readonly<Record<string, readonly [string, string]>> = {
     'Run exactly the plan that was reviewed:',
     'flyback rollback --plan plan.json --reason "INC-7: totals are wrong" --yes',
   ],
+  resume: ['Finish what was interrupted, in a script that cannot be asked:', 'flyback resume --yes'],
   verify: ['Two versions by name, whether taken back by flyback or not:', 'flyback verify 10 9'],
   stub: ['For every version that has none:', 'flyback stub --missing'],
   log: [
     'Is the record whole, and does it still hold the entry that was noted down?',
     'flyback log --verify --expect 3acc57b6…',
   ],
+  doctor: ['Before the night on which it is needed:', 'flyback doctor --environment prod'],
   demo: ['Keep the project to look around in it:', 'flyback demo --keep ./flyback-demo'],
 };
 

@@ -1,16 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { describe } from 'vitest';
 import { findServerAccount } from '../../adapters/databases/postgresql/embedded-account.js';
 import type { TestDatabase } from './postgres.js';
+import { isCi } from './servers.js';
 
 /*
- * The real PgBouncer between flyback and a test server. The program comes with the system's packages; without it the
- * tests fail, for a pooler that is only imitated proves nothing.
+ * The real PgBouncer between flyback and a test server. The program comes with the system's packages.
  */
 
 export interface PgBouncerOptions {
@@ -36,7 +38,8 @@ const guarded = '"$0" -q "$1" & pid=$!; read -r _; kill "$pid"; wait "$pid"';
 
 /** Starts PgBouncer on a spare port of 127.0.0.1 in front of this database's server. */
 export async function startPgBouncer(database: TestDatabase, options: PgBouncerOptions): Promise<PgBouncer> {
-  const program = await findProgram();
+  const program = findProgram();
+  if (program === undefined) throw new Error('PgBouncer is missing: apt-get install pgbouncer, or the like.');
   const account = await findServerAccount();
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'flyback-pgbouncer-'));
   const port = await sparePort();
@@ -89,17 +92,15 @@ ignore_startup_parameters = extra_float_digits
   };
 }
 
-async function findProgram(): Promise<string> {
+/** A suite that needs PgBouncer. Where it is missing the suite is skipped by name; in CI it fails. */
+export function describeWithPgBouncer(title: string, define: () => void): void {
+  const isMissing = findProgram() === undefined && !isCi(process.env);
+  describe.skipIf(isMissing)(`${title}${isMissing ? ' [not run: PgBouncer is not installed]' : ''}`, define);
+}
+
+function findProgram(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin'];
-  for (const folder of folders) {
-    const program = path.join(folder, 'pgbouncer');
-    const found = await fs.access(program, fs.constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return program;
-  }
-  throw new Error('PgBouncer is not installed: install the package pgbouncer (apt-get install pgbouncer).');
+  return folders.map((folder) => path.join(folder, 'pgbouncer')).find((program) => existsSync(program));
 }
 
 async function sparePort(): Promise<number> {

@@ -35,5 +35,6 @@ export const postgresql: DatabaseAdapter = {
     (await import('./pending-actions.js')).readPendingActions(session, statements),
   recovery: async (statement: string) => (await import('./recovery.js')).recovery(statement),
   locks: postgresqlLocks,
+  loadServerChecks: async () => (await import('./server-checks.js')).postgresqlChecks,
   sql: postgresqlSql,
 };

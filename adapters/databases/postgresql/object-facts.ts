@@ -64,7 +64,7 @@ function isResolvable(ref: ObjectRef): boolean {
 }
 
 /** classid, objid, objsubid of one object as a row of scalar expressions; objid NULL when there is none. */
-function rootExpression(ref: ObjectRef): string {
+export function rootExpression(ref: ObjectRef): string {
   const qualified = `${ref.schema === undefined ? '' : `${quoteIdentifier(ref.schema)}.`}${quoteIdentifier(ref.name)}`;
   const name = quoteLiteral(qualified);
   const relation = `to_regclass(${name})::oid`;

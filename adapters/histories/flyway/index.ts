@@ -4,6 +4,7 @@ import { forecast } from './forecast.js';
 import { interpret } from './interpret.js';
 import { toolLock } from './lock.js';
 import { loadMigrations } from './migrations.js';
+import { origin } from './origin.js';
 import { replacePlaceholders } from './placeholders.js';
 import { scratchHistory } from './scratch-history.js';
 import { checkTable, describeTable, parseRows, readRows, removeRow, scriptSchema, setSuccess, tableName } from './table.js';
@@ -20,6 +21,7 @@ export const flywayHistory: HistoryAdapter = {
   readRows,
   parseRows,
   interpret,
+  origin,
   toolLock,
   removeRow,
   setSuccess,
