@@ -533,7 +533,10 @@ class JournalledStep {
     const cause =
       error.code === 'cancelled'
         ? 'the run was cancelled'
-        : error.message.replace(/\.?\s*(?:Everything was rolled back|Nothing was changed)\.?$/, '').replace(/\.$/, '');
+        : error.message
+            .replace(/^Version \S+ could not be rolled back: /, '')
+            .replace(/\.?\s*(?:Everything was rolled back|Nothing was changed)\.?$/, '')
+            .replace(/\.$/, '');
     const progress =
       done === total
         ? `Version ${step.version} is not finished, although all of its statements ran (${total})`

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
-import { createDatabase, newestServer, type TestDatabase } from '../harness/postgres.js';
+import { createDatabase, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
 import { createProject, type TestProject, type VersionFiles } from '../harness/project.js';
 
 const run = promisify(execFile);
@@ -142,6 +142,85 @@ describe('the commands on a project', () => {
     await fs.rm(inside, { recursive: true });
     expect(code).toBe(1);
     expect(stderr).toContain('rollbacks-folder-scanned');
+  });
+});
+
+describe('a rollback that was interrupted', () => {
+  let database: TestDatabase;
+  let project: TestProject;
+
+  beforeAll(async () => {
+    database = await createDatabase(newestServer().url);
+    project = await createProject({ database });
+    await project.apply([
+      { version: '1', up: 'CREATE TABLE a (id integer, note text);', down: 'DROP TABLE a;' },
+      {
+        version: '2',
+        up: 'CREATE INDEX a_note ON a (note);\nCREATE TABLE c (id integer);',
+        down: 'DROP TABLE c;\nDROP INDEX CONCURRENTLY a_note;\nINSERT INTO ready VALUES (1);\nSELECT count(*) FROM ready; -- expect: 1\n',
+      },
+      { version: '3', up: 'CREATE TABLE d (id integer);', down: 'DROP TABLE d;' },
+    ]);
+  });
+  afterAll(async () => {
+    await project.remove();
+    await database.drop();
+  });
+
+  it('says which version is partly rolled back, which were before it, and what to do', async () => {
+    const { code, stdout, stderr } = await project.run(['rollback', '--to', '1', '--yes', '--reason', 'drill']);
+    expect(code).toBe(4);
+    expect(stdout).toContain(
+      'The run was interrupted: version 2 is partly rolled back; 1 version rolled back before (3)\n',
+    );
+    expect(stderr).toContain(
+      'run-interrupted: Version 2 is partly rolled back: 2 of 3 statements ran, then in line 3: ',
+    );
+    expect(stderr).toMatch(/→ .*flyback resume$/m);
+  });
+
+  it('is unmistakable in status, and an error in audit', async () => {
+    const { code, stdout, stderr } = await project.run(['status']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^2 +step +partly rolled back \(2 of 3\) +flyback resume /m);
+    expect(stdout).toContain(': 1 version applied, version 2 partly rolled back;');
+    expect(stderr).toContain('error rollback-interrupted: Version 2 is partly rolled back');
+    const json = JSON.parse((await project.run(['status', '--json'])).stdout) as { interrupted: unknown };
+    expect(json.interrupted).toMatchObject([{ version: '2', statements: 3, finished: 2, resumes: 0 }]);
+    const audited = await project.run(['audit']);
+    expect(audited.code).toBe(1);
+    expect(audited.stdout).toMatch(/^2 .* partly rolled back \(2 of 3\) /m);
+    expect(audited.stdout).toContain('error rollback-interrupted');
+  });
+
+  it.each([['rollback', '--yes'], ['rollback', '--all', '--yes'], ['rollback', '--dry-run'], ['plan']])(
+    'stops %s … with exit code 4',
+    async (...commandLine) => {
+      const { code, stderr } = await project.run(commandLine);
+      expect([code, stderr]).toEqual([4, expect.stringMatching(/resume-needed: .*stopped after 2 of 3 statements/)]);
+    },
+  );
+
+  it('is shown by resume, which does nothing unless it was told yes', async () => {
+    const { code, stderr } = await project.run(['resume']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/done +1 +DROP TABLE c\n +done +2 +DROP INDEX .*\n +open +3 +INSERT INTO ready/);
+    expect(stderr).toContain('It will run again.');
+    expect(stderr).toContain('confirmation-missing');
+  });
+
+  it('is finished by resume, and told by the log', async () => {
+    await runOn(database.url, 'CREATE TABLE ready (id integer)');
+    const { code, stdout } = await project.run(['resume', '--yes']);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('Rolled back 1 version: 2\n')]);
+    const log = await project.run(['log']);
+    expect(log.stdout).toMatch(/ interrupted +2 .* drill /);
+    expect(log.stdout).toMatch(/ committed \(resumed\) +2 .* drill .* 1\/1 /);
+    expect(log.stdout).toContain('run-interrupted: Version 2 is partly rolled back');
+    const status = await project.run(['status']);
+    expect(status.stdout).toMatch(/^2 +step +pending +ready /m);
+    expect(status.stderr).not.toContain('rollback-interrupted');
+    expect(await project.run(['audit'])).toMatchObject({ code: 0 });
   });
 });
 

@@ -6,24 +6,24 @@ import type { Project } from '../../project/project.js';
 import { out, outJson, type CommandContext } from '../command.js';
 import { findingText } from '../output/error-text.js';
 import { count } from '../output/numbers.js';
-import { pairJson, statusTable } from './status.js';
+import { interruptedRuns, pairJson, statusTable, type InterruptedRuns } from './status.js';
 
 /** flyback audit: the coverage gate; exit code 1 when a version has no rollback worth the name. */
 export async function runAudit(context: CommandContext, flags: { readonly offline?: true }): Promise<number> {
   if (flags.offline === true) return report(context, await readFilesOnly(context.open));
   const config = await loadProjectConfig(context.open);
   if (config.connection === undefined) return report(context, await readFilesOnly(context.open));
-  return withProject(context.open, (project) => report(context, project));
+  return withProject(context.open, (project) => report(context, project, interruptedRuns(project)));
 }
 
-async function report(context: CommandContext, project: Project): Promise<number> {
+async function report(context: CommandContext, project: Project, interrupted?: InterruptedRuns): Promise<number> {
   const pairs = classifyPairs(project.pairs, project, await toolbox.database.loadClassifier());
   const result = audit(pairs, project.config.audit, project.findings);
   if (context.json) {
     outJson({ ...result, versions: pairs.map(pairJson), askedDatabase: project.history !== undefined });
   } else {
     const shown = pairs.filter((pair) => pair.state !== 'baseline');
-    out(await statusTable(shown));
+    out(await statusTable(shown, interrupted));
     out('');
     for (const finding of result.findings.filter((candidate) => candidate.severity !== 'info'))
       out(findingText(finding, process.stdout));

@@ -69,7 +69,9 @@ export async function runLog(
             return [
               String(row.id),
               entry.finishedAt,
-              entry.outcome,
+              entry.resumes === undefined || entry.outcome === 'abandoned'
+                ? entry.outcome
+                : `${entry.outcome} (resumed)`,
               entry.version,
               `${entry.who.systemUser}@${entry.who.host} as ${entry.who.databaseUser}`,
               entry.reason ?? '',

@@ -16,12 +16,12 @@ export async function runResume(context: CommandContext, flags: ResumeFlags): Pr
     if (flags.abandon === true) return close(context, flags, project);
     const found = await planResume(project);
     if (found === undefined) return nothing(context);
+    progress(resumeText(found.plan, process.stderr));
     const isAsking = mustAsk(
       flags.yes === true,
       'What is left of an interrupted rollback destroys as the rest did',
-      'Read what flyback resume prints above, then give --yes.',
+      'Read what is printed above, then give --yes.',
     );
-    progress(resumeText(found.plan, process.stderr));
     const decided = assume ?? (isAsking ? await askAboutOpen(found, context.signal) : undefined);
     if (isAsking) {
       await confirmDatabase('Carry it on?', project.session.facts.databaseName, context.signal);

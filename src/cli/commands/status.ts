@@ -1,7 +1,9 @@
 import { withProject } from '../../compose/open-project.js';
 import { exitCodes } from '../../errors/error.js';
+import { openRuns, type OpenRun } from '../../journal/journal-state.js';
 import type { Pair } from '../../pairing/pair.js';
 import { classifyPairs } from '../../project/classify-project.js';
+import type { ConnectedProject } from '../../project/project.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
 import { findingText } from '../output/error-text.js';
 import { count } from '../output/numbers.js';
@@ -18,34 +20,77 @@ export async function runStatus(context: CommandContext): Promise<number> {
         table,
         database: project.session.facts.databaseName,
         baseline: history.floor?.text ?? null,
+        interrupted: openRuns(project.journal).map(({ run, begun, finished, resumes }) => ({
+          run,
+          version: begun.version,
+          begunAt: begun.at,
+          statements: begun.statements.length,
+          finished: finished.length,
+          resumes,
+        })),
         versions: pairs.map(pairJson),
         findings: project.findings,
       });
       return exitCodes.done;
     }
-    out(await statusTable(pairs));
+    const interrupted = interruptedRuns(project);
+    out(await statusTable(pairs, interrupted));
+    const isHalfDone = (pair: Pair): boolean => interrupted.has(pair.version.key);
     const without = pairs.filter((pair) => pair.state === 'applied' && !rollbackWord(pair).startsWith('ready')).length;
+    const failed = pairs.filter((pair) => pair.state === 'failed' && !isHalfDone(pair)).length;
+    const facts = [
+      `${count(pairs.filter((pair) => pair.state === 'applied' && !isHalfDone(pair)).length, 'version')} applied`,
+      ...(failed === 0 ? [] : [`${failed} failed`]),
+      ...pairs.filter(isHalfDone).map((pair) => `version ${pair.version.text} partly rolled back`),
+      ...(history.floor === undefined ? [] : [`baseline ${history.floor.text}`]),
+    ];
     out(
-      `\n${table.schema}.${table.name} in ${project.session.facts.databaseName}: ${count(history.applied.length, 'version')} applied${history.floor === undefined ? '' : `, baseline ${history.floor.text}`}; ${without === 0 ? 'every one has a rollback' : `${without} without a usable rollback`}`,
+      `\n${table.schema}.${table.name} in ${project.session.facts.databaseName}: ${facts.join(', ')}; ${without === 0 ? 'every one has a rollback' : `${without} without a usable rollback`}`,
     );
     for (const finding of project.findings) progress(findingText(finding, process.stderr));
     return exitCodes.done;
   });
 }
 
+/** Rollbacks without a transaction that stopped half-way, by the key of their version. */
+export type InterruptedRuns = ReadonlyMap<string, OpenRun>;
+
+export function interruptedRuns(project: ConnectedProject): InterruptedRuns {
+  const { versions } = project.toolbox.history;
+  return new Map(
+    openRuns(project.journal).flatMap((run) => {
+      const key = versions.parse(run.begun.version)?.key;
+      return key === undefined ? [] : [[key, run] as const];
+    }),
+  );
+}
+
 /** The table of versions, newest last. */
-export async function statusTable(pairs: readonly Pair[]): Promise<string> {
+export async function statusTable(pairs: readonly Pair[], interrupted: InterruptedRuns = new Map()): Promise<string> {
   return printTable(
     ['version', 'description', 'state', 'rollback', 'risk', 'data loss'],
-    pairs.map((pair) => [
-      pair.version.text,
-      pair.description,
-      pair.row?.outOfOrder === true ? `${pair.state} (out of order)` : pair.state,
-      rollbackWord(pair),
-      pair.risk?.risk ?? '',
-      pair.risk?.dataLoss ?? '',
-    ]),
+    pairs.map((pair) => {
+      const run = interrupted.get(pair.version.key);
+      return [
+        pair.version.text,
+        pair.description,
+        run === undefined ? stateWord(pair) : interruptedWord(pair, run),
+        run === undefined ? rollbackWord(pair) : 'flyback resume',
+        pair.risk?.risk ?? '',
+        pair.risk?.dataLoss ?? '',
+      ];
+    }),
   );
+}
+
+function stateWord(pair: Pair): string {
+  return pair.row?.outOfOrder === true ? `${pair.state} (out of order)` : pair.state;
+}
+
+/** The history may show it as failed, not at all (repair removes failed rows), or as applied again. */
+function interruptedWord(pair: Pair, { begun, finished }: OpenRun): string {
+  const progress = `partly rolled back (${finished.length} of ${begun.statements.length})`;
+  return pair.state === 'applied' ? `applied, ${progress}` : progress;
 }
 
 /** What is to be said of a version's rollback in one word or two. */

@@ -18,7 +18,9 @@ export function resumeText(plan: ResumePlan, stream: NodeJS.WriteStream): string
     `  begun        ${plan.begunAt} by ${plan.begunBy}${plan.reason === null ? '' : `: ${plan.reason}`}`,
     `  script       ${plan.script}${plan.scriptChanged ? paint('yellow', ' (changed since; what has finished is unchanged)', stream) : ''}`,
     `  done         ${done} of ${count(plan.statements.length, 'statement')}`,
-    ...(plan.stoppedBecause === null ? [] : [`  stopped      ${plan.stoppedBecause}`]),
+    ...(plan.stoppedBecause === null
+      ? []
+      : [`  stopped      ${plan.stoppedBecause.replace(/^Version \S+ could not be rolled back: /, '')}`]),
     ...(plan.historyRow === 'marked'
       ? []
       : [

@@ -1,6 +1,6 @@
 import type { LockWait } from '../../adapter/locks.js';
 import { describeHolder, describeWithQuery } from '../../locks/describe-holder.js';
-import type { RunEvent, RunResult, StepOutcome } from '../../run/run-result.js';
+import type { RunEvent, RunResult, StepOutcome, StepResult } from '../../run/run-result.js';
 import { paint } from './error-text.js';
 import { count, printDuration } from './numbers.js';
 
@@ -96,7 +96,7 @@ export function runText(result: RunResult, stream: NodeJS.WriteStream): string {
       ? `Rolled back ${count(done.length, 'version')}: ${shorten(done.map((step) => step.version))}`
       : result.outcome === 'dry-run'
         ? `Dry run passed for ${count(done.length, 'version')}: ${shorten(done.map((step) => step.version))}; nothing was changed`
-        : `The run ${result.outcome === 'interrupted' ? 'was interrupted' : 'stopped'}: ${done.length === 0 ? 'no version was rolled back' : `${count(done.length, 'version')} rolled back before (${shorten(done.map((step) => step.version))})`}`;
+        : stoppedText(result, done);
   return [
     head,
     ...result.steps.flatMap((step) =>
@@ -107,6 +107,13 @@ export function runText(result: RunResult, stream: NodeJS.WriteStream): string {
     ...result.warnings.map((warning) => `  ${paint('yellow', 'warning', stream)} ${warning}`),
     ...(result.recordHash === undefined ? [] : [`  record ${result.recordHash}`]),
   ].join('\n');
+}
+
+function stoppedText(result: RunResult, done: readonly StepResult[]): string {
+  const before = `${count(done.length, 'version')} rolled back before (${shorten(done.map((step) => step.version))})`;
+  const half = result.steps.find((step) => step.outcome === 'interrupted');
+  if (half === undefined) return `The run stopped: ${done.length === 0 ? 'no version was rolled back' : before}`;
+  return `The run was interrupted: version ${half.version} is partly rolled back${done.length === 0 ? '' : `; ${before}`}`;
 }
 
 function shorten(versions: readonly string[]): string {
