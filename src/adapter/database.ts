@@ -164,10 +164,10 @@ export type ToolLock = {
   /** Signed 64-bit key as decimal text. */
   readonly key: string;
   /**
-   * What a session of the tool shows as its latest statement between reading the history and asking for the lock, as
-   * regular expressions: statements that only the tool sends, and ones that anybody sends.
+   * What a session of the tool shows as its latest statement from the moment when it has read the history, as regular
+   * expressions: while it asks for the lock; before that, statements that only the tool sends, and ones that anybody sends.
    */
-  readonly approach: { readonly own: readonly string[]; readonly common: readonly string[] };
+  readonly approach: { readonly asks: string; readonly own: readonly string[]; readonly common: readonly string[] };
 };
 
 /** What the catalog says about an object that a statement is about to drop or to write. */

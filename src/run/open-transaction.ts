@@ -48,9 +48,9 @@ async function tryToOpen(
 ): Promise<OpenTransaction | { readonly remembering: readonly string[] }> {
   const { session, toolbox, plan } = request;
   const { sql } = toolbox.database;
-  const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
   await takeToolLock(request);
   try {
+    const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
     // Not in a dry run: what is created would be rolled back, and the entry is written afterwards.
     const createRecord = !record.exists && request.mode === 'for-real';
     const existing = record.exists ? plan.recordTable : undefined;

@@ -143,7 +143,7 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
   // Within a transaction the server shows other sessions as they were at the first look, unless told to forget it. Whoever
   // is about to read the history waits for the table, and reads it after us.
   toolApproach: ({ key, approach }: ToolLock) => `SELECT pg_catalog.pg_stat_clear_snapshot();
-SELECT * FROM (SELECT CASE WHEN a.query ~ 'pg_try_advisory_(xact_)?lock\\(${key}\\)' THEN
+SELECT * FROM (SELECT CASE WHEN a.query ~ ${quoteLiteral(approach.asks)} THEN
    CASE WHEN s.seconds < 5 AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${key}) THEN 'waits' END
   WHEN a.query ~ ${anyOf(approach.own)} THEN CASE WHEN s.seconds < 30 AND a.wait_event_type IS DISTINCT FROM 'Lock' THEN 'nears' END
   WHEN a.query ~ ${anyOf(approach.common)} AND s.seconds < 0.25 AND a.backend_start > pg_catalog.now() - interval '1 minute' THEN 'passes' END, a.pid::text

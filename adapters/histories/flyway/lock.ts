@@ -10,10 +10,12 @@ const advisoryLockBase = 77431708279161n;
  */
 export function toolLock(_database: DatabaseAdapter, table: QualifiedName): ToolLock {
   const quoted = [table.schema, table.name].map((name) => `"${name.replaceAll('"', '""')}"`).join('.');
+  const key = String(advisoryLockBase + BigInt(javaHashCode(quoted)));
   return {
     kind: 'advisory',
-    key: String(advisoryLockBase + BigInt(javaHashCode(quoted))),
+    key,
     approach: {
+      asks: String.raw`^SELECT pg_try_advisory_(?:xact_)?lock\(${key}\)`,
       own: [`FROM ${escapePattern(quoted)} WHERE "installed_rank" >`, ...ownTexts],
       common: commonTexts,
     },
