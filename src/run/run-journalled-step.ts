@@ -530,23 +530,15 @@ class JournalledStep {
     const total = script.statements.length;
     const done = this.#finished.size;
     const where = index === undefined ? '' : ` in line ${script.statements[index]?.line ?? 0}`;
-    const cause =
-      error.code === 'cancelled'
-        ? 'the run was cancelled'
-        : error.message
-            .replace(/^Version \S+ could not be rolled back: /, '')
-            .replace(/\.?\s*(?:Everything was rolled back|Nothing was changed)\.?$/, '')
-            .replace(/\.$/, '');
     const progress =
       done === total
         ? `Version ${step.version} is not finished, although all of its statements ran (${total})`
         : `Version ${step.version} is partly rolled back: ${done} of ${total} statements ran, then${where}`;
-    const hint = error.hint === undefined || /rolled back/i.test(error.hint) ? '' : `${error.hint} `;
     const interrupted = new FlybackError(
       'run-interrupted',
-      `${progress}: ${cause}.${left === undefined ? '' : ` ${left}`} The history shows the version as failed until this is finished.`,
+      `${progress}: ${causeOf(error)}.${left === undefined ? '' : ` ${left}`} The history shows the version as failed until this is finished.`,
       {
-        hint: `${hint}${error.code === 'verification-failed' && hint !== '' ? 'After that' : 'Put right what stopped it, then'} run: flyback resume`,
+        hint: nextAfter(error),
         location: error.location,
         serverCode: error.serverCode,
         cause: error,
@@ -806,6 +798,27 @@ function unclear(open: OpenRun, words: string): FlybackError {
       hint: 'Look at the database, then say what you found: flyback resume --assume done, or --assume not-done to run the statement again.',
     },
   );
+}
+
+/** Why an interrupted run stopped, without what would be true only of a transaction. */
+function causeOf({ code, message }: FlybackError): string {
+  if (code === 'cancelled') return 'the run was cancelled';
+  return message
+    .replace(/^Version \S+ could not be rolled back: /, '')
+    .replace(/; the server rolls back what was not committed\.$/, '')
+    .replace(/\.?\s*(?:Everything was rolled back|Nothing was changed)\.?$/, '')
+    .replace(/\.$/, '');
+}
+
+function nextAfter({ code, hint }: FlybackError): string {
+  const resume = 'flyback resume';
+  if (code === 'cancelled') return `Carry it on with: ${resume}`;
+  if (code === 'connection-lost') return `When the server can be reached again: ${resume}`;
+  if (hint === undefined || /rolled back/i.test(hint)) return `Put right what stopped it, then run: ${resume}`;
+  // What a verification hints at is what it waits for.
+  return code === 'verification-failed'
+    ? `${hint} After that run: ${resume}`
+    : `${hint} Put right what stopped it, then run: ${resume}`;
 }
 
 function rowIsGone(version: string): FlybackError {
