@@ -8,7 +8,7 @@ import type * as library from '../../src/index.js';
 import { createDatabase, type TestDatabase } from '../harness/postgres.js';
 import { createProject, finished, type CommandResult, type TestProject } from '../harness/project.js';
 import { filesOf, type Form } from './fixture.js';
-import { buildFixture, readModel, readState, withClient, type Model, type State } from './state.js';
+import { buildFixture, readModel, readState, type Model, type State } from './state.js';
 
 /** How a command ended; `stuck` stands for one that had to be ended by us. */
 export type Ending = CommandResult & { readonly isStuck: boolean };
@@ -70,18 +70,33 @@ type Library = typeof library;
 
 const patienceMs = 90_000;
 
+/** By this name the judge's connections are told from those of the build under test. */
+const observer = 'judge';
+
 export async function openArena({ cli, form, serverUrl, major }: ArenaOptions): Promise<Arena> {
   const built = (await import(pathToFileURL(path.join(path.dirname(cli), 'index.js')).href)) as Library;
   const template = await createDatabase(serverUrl);
   await buildFixture(template.url, form);
   // Copying files is quicker than logging each page; before 15 it was the only way.
   const copy = `TEMPLATE "${template.name}" ${major >= 15 ? 'STRATEGY file_copy' : ''}`;
-  const others = `datname = $1 AND backend_type = 'client backend'`;
+  const others = `datname = $1 AND backend_type = 'client backend' AND application_name <> '${observer}'`;
   const admin = new pg.Pool({ connectionString: serverUrl, max: 8 });
   // A connection that a crash of the server has broken is replaced by the next.
   admin.on('error', () => undefined);
   const onServer = (sql: string, values: readonly string[] = []): Promise<pg.QueryResult> =>
     admin.query(sql, [...values]);
+  // One connection to look at a database again and again: the first look of each costs the server several times as much.
+  const observers = new Map<string, pg.Client>();
+  const observe = async ({ name, url }: TestDatabase): Promise<pg.Client> => {
+    const known = observers.get(name);
+    if (known !== undefined) return known;
+    const client = new pg.Client({ connectionString: url, application_name: observer });
+    const forget = (): unknown => observers.delete(name);
+    client.on('error', forget).on('end', forget);
+    await client.connect();
+    observers.set(name, client);
+    return client;
+  };
   const create = async (): Promise<TestDatabase> => {
     const name = `flyback_fault_${randomUUID().replaceAll('-', '').slice(0, 12)}`;
     await onServer(`CREATE DATABASE "${name}" ${copy}`);
@@ -91,6 +106,7 @@ export async function openArena({ cli, form, serverUrl, major }: ArenaOptions): 
       url: template.url.replace(template.name, name),
       jdbcUrl: template.jdbcUrl.replace(template.name, name),
       drop: async () => {
+        await observers.get(name)?.end();
         await onServer(`DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`);
       },
     };
@@ -116,12 +132,12 @@ export async function openArena({ cli, form, serverUrl, major }: ArenaOptions): 
         ? start(database, order).ended
         : callLibrary(built, project.folder, order.url ?? database.jdbcUrl, order),
     verifyRecord: (database) => watch(spawnCommand(database, ['log', '--verify'])).ended,
-    state: (database) => withClient(database.url, readState),
-    ask: async (database, condition) =>
-      withClient(database.url, async (client) => {
-        const { rows } = await client.query<{ holds: boolean }>(`SELECT ${condition} AS holds`);
-        return rows[0]?.holds === true;
-      }),
+    state: async (database) => readState(await observe(database)),
+    ask: async (database, condition) => {
+      const client = await observe(database);
+      const { rows } = await client.query<{ holds: boolean }>(`SELECT ${condition} AS holds`);
+      return rows[0]?.holds === true;
+    },
     terminate: async (database) => {
       const { rowCount } = await onServer(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`, [
         database.name,

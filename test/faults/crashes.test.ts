@@ -1,21 +1,21 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { testServers } from '../harness/postgres.js';
 import { commandUnderTest, isFull, masterSeed, replayed } from './extent.js';
 import type { Form } from './fixture.js';
 import { runRounds } from './rounds.js';
-import { summaryText } from './summary.js';
+import { addUp, summaryText, type Summary } from './summary.js';
 
 /* Faults at random moments. Immediate shutdowns come to servers of their own. */
 
-/** The same number of rounds with transactions as without. */
+/** Rounds of each form; 200 of each fault altogether. */
 const extents: readonly (readonly [Form, number])[] = isFull
   ? [
-      ['transactional', 200],
-      ['mixed', 100],
-      ['journalled', 100],
+      ['transactional', 80],
+      ['mixed', 60],
+      ['journalled', 60],
     ]
   : [
-      ['transactional', 8],
+      ['transactional', 4],
       ['mixed', 4],
       ['journalled', 4],
     ];
@@ -25,6 +25,8 @@ describe.each([
   ['terminate', 'pg_terminate_backend'],
   ['crash', 'immediate shutdown'],
 ] as const)('%s', (fault, title) => {
+  const summaries: Summary[] = [];
+
   test.each(extents)('%s', async (form, rounds) => {
     const summary = await runRounds({
       cli: commandUnderTest,
@@ -35,7 +37,12 @@ describe.each([
       isReplay: replayed !== undefined,
       servers: testServers(),
     });
-    console.log(summaryText(`${title}, ${form}`, summary, `seed ${masterSeed}`));
+    summaries.push(summary);
+    console.log(summaryText(`${title}, ${form}`, summary, `FLYBACK_FAULTS_SEED=${masterSeed}`));
     expect(summary.wrong).toEqual([]);
+  });
+
+  afterAll(() => {
+    console.log(summaryText(title, addUp(summaries), 'in all forms'));
   });
 });

@@ -7,12 +7,17 @@ import { summaryText } from './summary.js';
 
 /* The connection is cut after each message that the protocol exchanges, one run after the other. */
 
+/** After each so many messages: what all versions do without a transaction is what the one of the mixed form does. */
+const pace = isFull
+  ? { transactional: 1, mixed: 1, journalled: 10 }
+  : { transactional: 20, mixed: 40, journalled: 100 };
+
 describe.each([
   ['and comes back', true],
   ['and stays away', false],
 ])('the connection is cut %s', (title, isReachable) => {
   test.each(forms)('%s', async (form) => {
-    const every = isFull ? (isReachable ? 1 : 3) : isReachable ? 21 : 42;
+    const every = pace[form] * (isReachable ? 1 : 5);
     const summary = await runCuts({
       cli: commandUnderTest,
       form,

@@ -172,11 +172,11 @@ function delayed(ms: number): Moment {
   return (running) => Promise.race([delay(ms), running.ended]);
 }
 
-/** One half anywhere in the run, most of which passes before anything is changed; the other half just after a line of progress. */
+/** A third anywhere in the run, half of which passes before anything is changed; the others at or after a line of progress. */
 function chooseMoment({ durationMs, lines }: Rhythm, random: () => number): Moment {
-  if (random() < 0.5) return delayed(random() * durationMs);
+  if (random() < 1 / 3) return delayed(random() * durationMs);
   const line = 1 + Math.floor(random() * lines);
-  const later = delayed((random() * durationMs) / (2 * lines));
+  const later = delayed((random() * durationMs) / 4);
   return async (running) => {
     await running.untilLine(line);
     await later(running);

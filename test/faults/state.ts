@@ -51,18 +51,6 @@ export class WrongOutcome extends Error {
   override readonly name = 'WrongOutcome';
 }
 
-export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  // A server that goes away is a subject of these tests, not the end of them.
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
-
 /** Creates everything up to the three applied versions, and the history as Flyway writes it. */
 export async function buildFixture(url: string, form: Form): Promise<void> {
   const oldestFirst = fixtureVersions(form).toReversed();
@@ -194,4 +182,14 @@ function describe(state: State, model: Model, versions: number): string {
     `against ${versions} versions rolled back:`,
     ...differences.slice(0, 12),
   ].join('\n');
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
 }

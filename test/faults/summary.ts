@@ -34,6 +34,20 @@ export class Tally {
   }
 }
 
+/** All of them as one. */
+export function addUp(summaries: readonly Summary[]): Summary {
+  const outcomes: Record<string, number> = {};
+  for (const summary of summaries) {
+    for (const [outcome, count] of Object.entries(summary.outcomes))
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + count;
+  }
+  return {
+    rounds: summaries.reduce((sum, { rounds }) => sum + rounds, 0),
+    outcomes,
+    wrong: summaries.flatMap(({ wrong }) => wrong),
+  };
+}
+
 /** "200 kill -9, transactional: 61 before, 139 after a version, 0 wrong outcomes (seed 7)", then each wrong one. */
 export function summaryText(title: string, { rounds, outcomes, wrong }: Summary, extent: string): string {
   const counts = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
