@@ -8,38 +8,42 @@ import type { Statement } from '../scripts/statement.js';
 
 /**
  * Mistakes that only show when statements are seen together: a table that is read after the script has dropped it, and a
- * copy of rows that is taken for a backup of the table. Pure.
+ * copy of rows that is taken for a backup of the table. A name without a schema is taken for one of `scriptSchema`, which
+ * stands first in the search_path of scripts. Pure.
  */
 export function scriptMistakes(
   script: RollbackScript,
   classifier: Pick<Classifier, 'classify'>,
   dialect: SqlDialect,
+  scriptSchema: string,
 ): readonly Finding[] {
+  const isSame = (one: ObjectRef, other: ObjectRef): boolean =>
+    one.name === other.name && (one.schema ?? scriptSchema) === (other.schema ?? scriptSchema);
   const findings: Finding[] = [];
-  const copies = new Map<string, { readonly of: ObjectRef; readonly name: string; readonly statement: Statement }>();
+  const copies: { readonly of: ObjectRef; readonly name: string; readonly statement: Statement }[] = [];
   let dropped: readonly DroppedObject[] = [];
   for (const statement of script.statements) {
     const impact = impactOf(statement, classifier);
     if (impact === undefined) continue;
-    const gone = impact.changes.some((change) => usesRows.has(change)) ? firstGone(impact, dropped) : undefined;
+    const gone = impact.changes.some((change) => usesRows.has(change)) ? firstGone(impact, dropped, isSame) : undefined;
     if (gone !== undefined) findings.push(readsDropped(script, statement, gone, 'This statement'));
     for (const ref of impact.drops) {
-      const copy = isTable(ref) ? copies.get(ref.name) : undefined;
+      const copy = isTable(ref) ? copies.find(({ of }) => isSame(of, ref)) : undefined;
       if (copy !== undefined) findings.push(rowsOnly(script, copy, statement));
     }
     if (isCopy(statement, impact, dialect)) {
       const name = impact.objects[0]?.name ?? '';
-      for (const { on } of impact.locks) copies.set(on.name, { of: on, name, statement });
+      copies.push(...impact.locks.map(({ on }) => ({ of: on, name, statement })));
     }
     dropped = [
-      ...dropped.filter((known) => !mayHaveReturned(known, statement, impact)),
+      ...dropped.filter((known) => !mayHaveReturned(known, statement, impact, isSame)),
       ...impact.drops.filter(isTable).map((ref) => ({ ref, line: statement.line })),
       ...impact.drops.filter(({ kind }) => kind === 'schema').map((ref) => ({ ref, line: statement.line })),
     ];
   }
   for (const { query, name } of script.verifications) {
     const impact = impactOf(query, classifier);
-    const gone = impact === undefined ? undefined : firstGone(impact, dropped);
+    const gone = impact === undefined ? undefined : firstGone(impact, dropped, isSame);
     if (gone !== undefined) findings.push(readsDropped(script, query, gone, `The verification "${name}"`));
   }
   return findings;
@@ -69,21 +73,20 @@ function isTable({ kind }: ObjectRef): boolean {
   return kind === 'table' || kind === 'view' || kind === 'materialized view' || kind === 'foreign table';
 }
 
-/** A schema that only one of the two names may be the same by the search_path. */
-function isSame(one: ObjectRef, other: ObjectRef): boolean {
-  return (
-    one.name === other.name && (one.schema === undefined || other.schema === undefined || one.schema === other.schema)
-  );
-}
+type Same = (one: ObjectRef, other: ObjectRef) => boolean;
 
-function firstGone(impact: StatementImpact, dropped: readonly DroppedObject[]): DroppedObject | undefined {
+function firstGone(
+  impact: StatementImpact,
+  dropped: readonly DroppedObject[],
+  isSame: Same,
+): DroppedObject | undefined {
   return dropped.find(({ ref }) =>
     impact.locks.some(({ on }) => (ref.kind === 'schema' ? on.schema === ref.name : isSame(ref, on))),
   );
 }
 
 /** Created anew, renamed to, or made by code that cannot be looked into. */
-function mayHaveReturned({ ref }: DroppedObject, statement: Statement, impact: StatementImpact): boolean {
+function mayHaveReturned({ ref }: DroppedObject, statement: Statement, impact: StatementImpact, isSame: Same): boolean {
   if (impact.changes.includes('rename') || impact.changes.includes('procedural')) {
     return statement.text.toLowerCase().includes(ref.name.toLowerCase());
   }

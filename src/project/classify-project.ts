@@ -18,6 +18,7 @@ import type { Project } from './project.js';
 export function classifyPairs(pairs: readonly Pair[], project: Project, classifier: Classifier): readonly Pair[] {
   const redact = createRedactor(project.config.secrets);
   const { dialect } = project.toolbox.database;
+  const scriptSchema = project.toolbox.history.scriptSchema(project.config.flyway, project.table);
   return pairs.map((pair) => {
     const { migration, script } = pair;
     const classify = remembering(classifier);
@@ -32,7 +33,7 @@ export function classifyPairs(pairs: readonly Pair[], project: Project, classifi
       },
       assessRisk,
     );
-    const mistakes = script === undefined ? [] : scriptMistakes(script, classify, dialect);
+    const mistakes = script === undefined ? [] : scriptMistakes(script, classify, dialect, scriptSchema);
     // The parser quotes what it stumbled over.
     const findings = [...classified.findings, ...mistakes].map((finding) => redactFinding(finding, redact));
     return { ...classified, findings };

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 
 const mistakesIn = (text: string): readonly string[] =>
-  scriptMistakes(readScript(text), classifier, postgresqlDialect).map(
+  scriptMistakes(readScript(text), classifier, postgresqlDialect, 'public').map(
     ({ code, location }) => `${code} ${location?.line ?? 0}`,
   );
 const verified = (script: string, query: string): string => `${script}\n${query};\n-- expect: 0\n`;
@@ -42,6 +42,7 @@ describe('a table that is read after it was dropped', () => {
       verified('DROP TABLE orders;', `SELECT count(*) FROM information_schema.tables WHERE table_name = 'orders'`),
     ],
     ['the same name in another schema', verified('DROP TABLE old.orders;', 'SELECT count(*) FROM app.orders')],
+    ['a copy of that name in another schema', verified('DROP TABLE orders;', 'SELECT count(*) FROM kept.orders')],
     ['created again', verified('DROP TABLE orders;\nCREATE TABLE orders (id int);', 'SELECT count(*) FROM orders')],
     [
       'renamed to',
@@ -95,12 +96,14 @@ it('says what to write instead', () => {
     readScript(verified('DROP TABLE t;', 'SELECT 1 FROM t')),
     classifier,
     postgresqlDialect,
+    'public',
   );
   expect(reads?.hint).toContain(`SELECT to_regclass('t')`);
   const [copy] = scriptMistakes(
     readScript('CREATE TABLE b AS SELECT * FROM t; DROP TABLE t;'),
     classifier,
     postgresqlDialect,
+    'public',
   );
   expect(copy?.hint).toContain('CREATE TABLE b (LIKE t INCLUDING ALL)');
 });
