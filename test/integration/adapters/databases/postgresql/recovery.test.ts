@@ -577,6 +577,8 @@ forEachMajor((server) => {
       const observed = await Observed.before(bench, statement);
       expect(await observed.now()).toMatchObject({ state: 'not-done' });
       expect(await observed.nowWithoutBefore()).toMatchObject({ state: 'unknown' });
+      const ofLeftOver = await Observed.before(bench, 'REINDEX INDEX CONCURRENTLY "t A_ccold"');
+      expect(await ofLeftOver.now()).toMatchObject({ state: 'not-done' });
 
       expect(await stopped(oldSnapshot, { phase: 'waiting for old snapshots' })(bench, statement)).toBe('57014');
       const found = await observed.now();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { postgresqlDialect } from '../../../../../adapters/databases/postgresql/dialect.js';
 
+/* Whether the words agree with the servers is judged by those: test/integration, transaction-refusals. */
 describe('notTransactional', () => {
   test.each([
     ["ALTER SYSTEM SET work_mem = '4MB'", 'ALTER SYSTEM'],
@@ -25,6 +26,8 @@ describe('notTransactional', () => {
     ['DISCARD ALL', 'DISCARD ALL'],
     ['ALTER DATABASE d SET TABLESPACE x', 'ALTER DATABASE … SET TABLESPACE'],
     ['ALTER SUBSCRIPTION s REFRESH PUBLICATION', 'ALTER SUBSCRIPTION … REFRESH'],
+    ['ALTER SUBSCRIPTION s SET PUBLICATION p', 'ALTER SUBSCRIPTION … WITH (refresh)'],
+    ['REINDEX SCHEMA CONCURRENTLY s', 'REINDEX CONCURRENTLY'],
     ['ALTER TABLE s.t DETACH PARTITION p CONCURRENTLY', 'DETACH PARTITION … CONCURRENTLY'],
   ])('names what the server refuses in a transaction: %s', (sql, words) => {
     expect(postgresqlDialect.notTransactional(sql)).toBe(words);
