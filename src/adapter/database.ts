@@ -43,8 +43,18 @@ export interface ServerFacts {
   readonly searchPath: string;
   /** The connection's own setting, to which each step returns. */
   readonly statementTimeout: string;
-  /** Identity of the cluster where readable, else null. */
-  readonly systemId: string | null;
+  /** Tells this server from another one that answers under the same address. */
+  readonly identity: ServerIdentity;
+}
+
+/** Where a database is and how far its server has come; each null where the server does not tell. */
+export interface ServerIdentity {
+  /** The cluster (its copies and standbys share it) and the database in it. */
+  readonly database: string | null;
+  /** Grows when a standby is promoted or a backup restored; null on a standby. */
+  readonly timeline: number | null;
+  /** Bytes of write-ahead log that were safe when the session began: never less later on the same server. */
+  readonly walPosition: number | null;
 }
 
 /** One connection. Not safe for overlapping calls; a stage owns it from open to close. */
@@ -373,8 +383,8 @@ export interface RecordSql {
   create(table: QualifiedName): string;
   /** A condition: the table still refuses changes of what was written. */
   isGuarded(table: QualifiedName): string;
-  /** One row with the last hash, or none. */
-  lastHash(table: QualifiedName): string;
+  /** One row (hash, format) of the newest entry, or none; the format as its text says at its beginning, else null. */
+  head(table: QualifiedName): string;
   append(table: QualifiedName, row: RecordRow): string;
   /** Rows (id, entry, previous_hash, hash) by id, oldest first; the last `limit` of them when given. */
   read(table: QualifiedName, limit?: number): string;

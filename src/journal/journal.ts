@@ -32,6 +32,8 @@ export interface JournalBegun {
   readonly reason: string | null;
   readonly approval: string | null;
   readonly who: { readonly databaseUser: string; readonly systemUser: string; readonly host: string };
+  /** The cluster and the database in it (ServerIdentity); null where the server does not tell. */
+  readonly database: string | null;
   readonly script: { readonly file: string; readonly source: ScriptSource; readonly checksum: string };
   /** SHA-256 of each statement's text after placeholder replacement, in order: no secret is kept. */
   readonly statements: readonly string[];

@@ -17,9 +17,12 @@ export interface RecordedStatement {
   readonly durationMs: number;
 }
 
+/** The format of the entries that this flyback writes. An entry's text begins with it. */
+export const entryFormat = 1;
+
 /** One entry of the record: a version that was, or was not, taken back. Everything a report needs, no secret. */
 export interface RecordEntry {
-  readonly format: 1;
+  readonly format: typeof entryFormat;
   readonly flyback: string;
   /** Identifies one call of flyback; its steps share it. */
   readonly run: string;

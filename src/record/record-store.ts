@@ -1,8 +1,8 @@
-import type { DatabaseAdapter, RecordRow, Session } from '../adapter/database.js';
+import type { DatabaseAdapter, QueryResult, RecordRow, Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { QualifiedName } from '../history/history.js';
 import type { StoredRecord } from './check-chain.js';
-import { chainHash, genesisHash, type RecordEntry } from './record-entry.js';
+import { chainHash, entryFormat, genesisHash, type RecordEntry } from './record-entry.js';
 
 const columns = 'id,entry,previous_hash,hash';
 
@@ -33,12 +33,15 @@ export async function checkRecordTable(
     }
     return { exists: false };
   }
+  if (found?.startsWith(`${columns},`) === true) {
+    throw recordNewer(table, `has further columns (${found.slice(columns.length + 1)})`);
+  }
   if (found !== columns) {
     throw new FlybackError(
       'history-malformed',
       `${name} is not a record table of this flyback: its columns are ${found ?? 'none'}.`,
       {
-        hint: 'It belongs to something else or to a newer flyback: set record.table in flyback.toml to another name, or upgrade flyback.',
+        hint: 'It belongs to something else: set record.table in flyback.toml to another name.',
       },
     );
   }
@@ -52,6 +55,29 @@ export async function checkRecordTable(
     );
   }
   return { exists: true };
+}
+
+/**
+ * The hash that the next entry follows, from the answer to the record's `head`. Throws FlybackError record-newer when the
+ * newest entry is of a later format: whoever wrote it may rely on rules that are not known here.
+ */
+export function headHash(answer: QueryResult | undefined, table: QualifiedName): string {
+  const [hash, format] = answer?.rows[0] ?? [];
+  if (Number(format ?? entryFormat) > entryFormat) {
+    throw recordNewer(
+      table,
+      `ends with an entry of format ${format ?? ''}, and this flyback knows format ${entryFormat}`,
+    );
+  }
+  return hash ?? genesisHash;
+}
+
+function recordNewer(table: QualifiedName, words: string): FlybackError {
+  return new FlybackError(
+    'record-newer',
+    `A newer flyback works on this database: its record ${table.schema}.${table.name} ${words}. Nothing was run.`,
+    { hint: 'Use the flyback that the others use, or a newer one.' },
+  );
 }
 
 /** Serialises an entry and chains it to the one before. */
@@ -93,8 +119,7 @@ export async function appendEntries(
   try {
     const begin = sql.beginOwn(session.facts, longestWaitMs);
     await session.query(`${begin};${exists ? sql.record.lock(table) : sql.record.create(table)}`);
-    const [last] = await session.query(sql.record.lastHash(table));
-    let previous = last?.rows[0]?.[0] ?? genesisHash;
+    let previous = headHash((await session.query(sql.record.head(table)))[0], table);
     const hashes: string[] = [];
     for (const entry of entries) {
       const row = chainEntry(entry, previous);
@@ -110,10 +135,27 @@ export async function appendEntries(
   }
 }
 
-/** The text of an entry, or undefined when it is not JSON (tampered with). */
+/** What an entry says, or undefined when it is not one of this flyback's format (see isNewer), or was tampered with. */
 export function parseEntry(row: StoredRecord): RecordEntry | undefined {
+  const entry = parseObject(row.entry);
+  const isWhole =
+    entry?.['format'] === entryFormat &&
+    Array.isArray(entry['verifications']) &&
+    typeof entry['who'] === 'object' &&
+    ['run', 'outcome', 'version', 'startedAt', 'finishedAt'].every((key) => typeof entry[key] === 'string');
+  return isWhole ? (entry as unknown as RecordEntry) : undefined;
+}
+
+/** Written by a newer flyback: the chain can be checked, the meaning is not known. */
+export function isNewer(row: StoredRecord): boolean {
+  const format = parseObject(row.entry)?.['format'];
+  return typeof format === 'number' && format > entryFormat;
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    return JSON.parse(row.entry) as RecordEntry;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@ import type { Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import { genesisHash } from '../record/record-entry.js';
-import { checkRecordTable } from '../record/record-store.js';
+import { checkRecordTable, headHash } from '../record/record-store.js';
 import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.js';
 import { pause } from './pause.js';
 import { stepSettings, type RunRequest } from './run-request.js';
@@ -59,7 +59,7 @@ async function tryToOpen(
       toolbox.history.readRows(toolbox.database, plan.history.table),
       approachQuery(request),
       ...(record.exists
-        ? [sql.record.lastHash(plan.recordTable)]
+        ? [sql.record.head(plan.recordTable)]
         : createRecord
           ? [sql.record.create(plan.recordTable)]
           : []),
@@ -75,7 +75,7 @@ async function tryToOpen(
       return { remembering };
     }
     return {
-      lastHash: record.exists ? (last?.[0]?.rows[0]?.[0] ?? genesisHash) : genesisHash,
+      lastHash: record.exists ? headHash(last?.[0], plan.recordTable) : genesisHash,
       record: createRecord ? plan.recordTable : existing,
     };
   } catch (error) {

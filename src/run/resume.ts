@@ -9,8 +9,8 @@ import { readJournal } from '../journal/journal-store.js';
 import { journalTableOf } from '../journal/journal.js';
 import { buildPlan, type BuiltPlan } from '../plan/build-plan.js';
 import type { ConnectedProject } from '../project/project.js';
-import { genesisHash, type RecordEntry } from '../record/record-entry.js';
-import { chainEntry } from '../record/record-store.js';
+import { entryFormat, type RecordEntry } from '../record/record-entry.js';
+import { chainEntry, checkRecordTable, headHash } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { judgeOpenStatement } from './interrupted-statement.js';
 import { takeSessionLock } from './open-transaction.js';
@@ -78,6 +78,7 @@ export async function planResume(project: ConnectedProject): Promise<BuiltResume
     );
   }
   const { begun } = open;
+  requireSameDatabase(project, open);
   const historyRow = rowOf(project, open);
   const built = await planAgain(project, open, historyRow);
   const script = built.scripts[0];
@@ -168,15 +169,15 @@ export async function abandon(
   const { sql } = toolbox.database;
   const request = requestOf(project, emptyPlan(project), { ...options, mode: 'for-real' });
   return underLock(project, request, open, async () => {
-    const last = await session.query(
+    const head = await session.query(
       [
         `${sql.beginOwn(session.facts, project.config.run.lockTimeoutMs)};${sql.durably}`,
         sql.lockTables(table, recordTable),
-        sql.record.lastHash(recordTable),
+        sql.record.head(recordTable),
       ].join(';'),
     );
     try {
-      const row = chainEntry(abandonedEntry(request, open), last.at(-1)?.rows[0]?.[0] ?? genesisHash);
+      const row = chainEntry(abandonedEntry(request, open), headHash(head.at(-1), recordTable));
       await session.query(
         [
           sql.record.append(recordTable, row),
@@ -215,6 +216,7 @@ async function underLock<T>(
           { hint: 'Look at flyback status.' },
         );
       }
+      await requireRecord(project);
       return await work();
     } finally {
       await session
@@ -224,6 +226,31 @@ async function underLock<T>(
   } finally {
     request.signal?.removeEventListener('abort', onAbort);
   }
+}
+
+/** Before anything runs: the record must be there to end in, as this flyback knows it. */
+async function requireRecord({ toolbox, session, recordTable, config }: ConnectedProject): Promise<void> {
+  const { sql } = toolbox.database;
+  const { exists } = await checkRecordTable(session, toolbox.database, recordTable);
+  if (exists) {
+    headHash((await session.query(sql.record.head(recordTable)))[0], recordTable);
+    return;
+  }
+  const create = [sql.beginOwn(session.facts, config.run.lockTimeoutMs), sql.record.create(recordTable), sql.commit];
+  await session.query(create.join(';'));
+}
+
+/** A journal that came with a copy of the data tells of objects by numbers that mean something else here. */
+function requireSameDatabase({ session }: ConnectedProject, { begun }: OpenRun): void {
+  const here = session.facts.identity.database;
+  if (here === null || begun.database === null || begun.database === here) return;
+  throw new FlybackError(
+    'journal-mismatch',
+    `The interrupted rollback of version ${begun.version} was begun in another database (${begun.database}) than this one (${here}): its journal came here with a copy of the data.`,
+    {
+      hint: 'Resume where it was begun. In the copy, put the objects right by hand, then close it there: flyback resume --abandon',
+    },
+  );
 }
 
 /** The row that was marked must be there as it was marked, or be gone; anything else means that the version was migrated again. */
@@ -312,7 +339,7 @@ function abandonedEntry(request: RunRequest, open: OpenRun): RecordEntry {
   const { session, redact, who } = request;
   const at = request.now().toISOString();
   return {
-    format: 1,
+    format: entryFormat,
     flyback: request.flybackVersion,
     run: request.runId,
     step: { number: 1, of: 1 },

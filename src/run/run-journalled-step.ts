@@ -1,20 +1,19 @@
-import type { Inspection, QueryResult, ServerFailure, Session, StatementRecovery } from '../adapter/database.js';
+import type { Inspection, QueryResult, ServerFailure, StatementRecovery } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import { sha256 } from '../fingerprint/fingerprint.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import { openRuns, type OpenRun } from '../journal/journal-state.js';
-import { parseJournal, readJournal } from '../journal/journal-store.js';
+import { parseJournal } from '../journal/journal-store.js';
 import { journalTableOf, type JournalEntry, type JournalFinished } from '../journal/journal.js';
 import { resumeNeeded } from '../journal/resume-needed.js';
 import type { PlannedStatement, PlanStep } from '../plan/plan.js';
 import type { RecordedStatement, RecordOutcome } from '../record/record-entry.js';
-import { genesisHash } from '../record/record-entry.js';
-import { chainEntry, checkRecordTable } from '../record/record-store.js';
+import { chainEntry, checkRecordTable, headHash } from '../record/record-store.js';
 import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { Statement } from '../scripts/statement.js';
 import type { VerificationResult } from '../verify/verification.js';
-import { elsewhere, wasCommitted, writeAfterwards } from './aftermath.js';
+import { wasBegun, wasCommitted, writeAfterwards, type Committed } from './aftermath.js';
 import { judgeOpenStatement } from './interrupted-statement.js';
 import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.js';
 import { compareHistory } from './open-transaction.js';
@@ -78,6 +77,24 @@ interface Failure {
   readonly connectionLost: boolean;
   readonly isLockTimeout: boolean;
 }
+
+/** A transaction of flyback's own around a step: what it does to a version, and what is certain all the same when it is lost. */
+const ownTransactions = {
+  begin: {
+    doing: (version: string) => `the rollback of version ${version} was being begun`,
+    known: 'No statement of the script has run.',
+  },
+  finish: {
+    doing: (version: string) => `the rollback of version ${version} was being finished`,
+    known: 'Every statement of the script has run.',
+  },
+  withdraw: {
+    doing: (version: string) => `the history row of version ${version} was being set back`,
+    known: 'Nothing of the script remains.',
+  },
+} as const;
+type OwnTransaction = keyof typeof ownTransactions;
+type OwnWork = () => Promise<() => Promise<Committed>>;
 
 /** Longest wait for the record, which others hold only for a moment. */
 const ownLockWaitMs = 10_000;
@@ -160,19 +177,21 @@ class JournalledStep {
     const { step } = this.#input;
     const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
     const hasJournal = (await session.query(sql.journal.describe(this.#journal)))[0]?.rows[0]?.[0] === 't';
-    await this.#inOwnTransaction(async () => {
+    const broken = await this.#inOwnTransaction('begin', async () => {
       const sent = await session.pipeline([
         sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
         toolbox.history.readRows(toolbox.database, plan.history.table),
         approachQuery(this.#request),
         ...(hasJournal ? [sql.journal.read(this.#journal)] : []),
+        ...(record.exists ? [sql.record.head(plan.recordTable)] : []),
       ]);
       if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
-      const [, rows, approach, journal] = sent.results;
+      if (record.exists) headHash(sent.results.at(-1)?.[0], plan.recordTable);
+      const [, rows, approach, ...more] = sent.results;
       compareHistory(this.#request, this.#entries, toolbox.history.parseRows(first(rows)));
       const remembering = await rememberingProcesses(this.#request, approach);
       if (remembering.length > 0) throw aboutToMigrate(remembering);
-      const other = openRuns(parseJournal(journal?.[0], this.#journal))[0];
+      const other = hasJournal ? openRuns(parseJournal(more[0]?.[0], this.#journal))[0] : undefined;
       if (other !== undefined) throw resumeNeeded(other);
       const begun: JournalEntry = {
         event: 'begun',
@@ -188,6 +207,7 @@ class JournalledStep {
         reason: this.#request.reason === undefined ? null : this.#request.redact(this.#request.reason),
         approval: step.approval ?? null,
         who: { databaseUser: session.facts.user, ...this.#request.who },
+        database: session.facts.identity.database,
         script: { file: step.script.file, source: step.script.source, checksum: step.script.checksum },
         statements: this.#input.script.statements.map(({ text }) => sha256(text)),
       };
@@ -198,8 +218,10 @@ class JournalledStep {
         toolbox.history.setSuccess(toolbox.database, plan.history.table, step.entry, false),
       ]);
       this.#replaceRow(step.entry.rank, this.#exactlyOne(marked.at(-1)));
-    }, 'begin');
+      return () => wasBegun(this.#request, this.#journal, this.#run);
+    });
     this.#hasBegun = true;
+    if (broken !== undefined) throw connectionLostError(broken);
   }
 
   /** Counts what has finished as done, finds out how far the open statement came, and puts that right. */
@@ -439,24 +461,19 @@ class JournalledStep {
       script.statements.map((statement) => statement.text),
     );
     let hash = '';
-    try {
-      await this.#inOwnTransaction(async () => {
-        const last = await this.#lockAndCompare();
-        const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
-        if (marked !== undefined) {
-          const [removed] = await this.#own([toolbox.history.removeRow(toolbox.database, plan.history.table, marked)]);
-          this.#exactlyOne(removed);
-        }
-        await this.#verify(pending);
-        const row = chainEntry(this.#recordEntry('committed', undefined), last);
-        ({ hash } = row);
-        await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
-      }, 'finish');
-    } catch (error) {
-      if (!(error instanceof FlybackError) || error.code !== 'connection-lost' || hash === '') throw error;
-      if ((await wasCommitted(this.#request, hash)) !== true) throw error;
-      this.#warnings.push('The connection broke during the last commit; the server confirms that it was committed.');
-    }
+    await this.#inOwnTransaction('finish', async () => {
+      const last = await this.#lockAndCompare();
+      const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
+      if (marked !== undefined) {
+        const [removed] = await this.#own([toolbox.history.removeRow(toolbox.database, plan.history.table, marked)]);
+        this.#exactlyOne(removed);
+      }
+      await this.#verify(pending);
+      const row = chainEntry(this.#recordEntry('committed', undefined), last);
+      ({ hash } = row);
+      await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
+      return () => wasCommitted(this.#request, row.hash);
+    });
     if (!this.#entries.some((entry) => entry.rank === step.entry.rank)) {
       this.#warnings.push(
         `The history had no row of version ${step.version} any more (flyway repair removes rows marked as failed); there was nothing to remove.`,
@@ -500,7 +517,7 @@ class JournalledStep {
     const outcome = error.code === 'cancelled' ? 'cancelled' : 'failed';
     let hash = '';
     try {
-      await this.#inOwnTransaction(async () => {
+      await this.#inOwnTransaction('withdraw', async () => {
         const last = await this.#lockAndCompare();
         const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
         if (marked === undefined) throw rowIsGone(step.version);
@@ -509,14 +526,14 @@ class JournalledStep {
         ]);
         this.#exactlyOne(restored);
         const row = chainEntry(this.#recordEntry(outcome, error), last);
-        hash = row.hash;
+        ({ hash } = row);
         await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
-      }, 'withdraw');
+        return () => wasCommitted(this.#request, row.hash);
+      });
     } catch (second) {
       if (!(second instanceof FlybackError)) throw second;
-      if (second.code !== 'connection-lost' || (await wasCommitted(this.#request, hash)) !== true) {
-        return this.#interrupted(error, undefined, `The history row could not be set back either: ${second.message}`);
-      }
+      if (second.code === 'commit-unknown') return second;
+      return this.#interrupted(error, undefined, `The history row could not be set back either: ${second.message}`);
     }
     this.#recordHash = hash;
     this.#replaceRow(step.entry.rank, step.entry);
@@ -552,7 +569,12 @@ class JournalledStep {
 
   /** Whatever stopped the step: told as what it came to. */
   async #stopped(error: FlybackError): Promise<FlybackError> {
-    if (error.code === 'run-interrupted' || error.code === 'resume-unclear' || error.code === 'usage-invalid')
+    if (
+      error.code === 'run-interrupted' ||
+      error.code === 'resume-unclear' ||
+      error.code === 'usage-invalid' ||
+      error.code === 'commit-unknown'
+    )
       return error;
     if (this.#hasBegun) {
       const final = this.#isCancelled() ? cancelledError() : error;
@@ -567,8 +589,7 @@ class JournalledStep {
       return this.#interrupted(error);
     }
     // Withdrawn steps have their entry in the record already.
-    if (this.#recordHash !== undefined || error.code === 'commit-unknown' || error.code === 'resume-needed')
-      return error;
+    if (this.#recordHash !== undefined || error.code === 'resume-needed') return error;
     const outcome = error.code === 'cancelled' ? 'cancelled' : 'failed';
     const written = await writeAfterwards(this.#request, [this.#recordEntry(outcome, error)]);
     if ('hash' in written) this.#recordHash = written.hash;
@@ -578,12 +599,15 @@ class JournalledStep {
 
   // ---- the pieces
 
-  /** A transaction of flyback's own, in which the history is locked; tried again when that lock is not to be had. */
-  async #inOwnTransaction(work: () => Promise<void>, what: 'begin' | 'finish' | 'withdraw'): Promise<void> {
+  /**
+   * A transaction of flyback's own, in which the history is locked; tried again when that lock is not to be had. `work`
+   * resolves to the question whether it was committed, asked when the connection breaks during the commit. Resolves to
+   * that failure when it was.
+   */
+  async #inOwnTransaction(what: OwnTransaction, work: OwnWork): Promise<ServerFailure | undefined> {
     for (;;) {
       try {
-        await this.#tryOwnTransaction(work, what);
-        return;
+        return await this.#tryOwnTransaction(what, work);
       } catch (error) {
         await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
         if (!(error instanceof FlybackError) || error.serverCode !== '55P03') throw error;
@@ -592,7 +616,7 @@ class JournalledStep {
     }
   }
 
-  async #tryOwnTransaction(work: () => Promise<void>, what: 'begin' | 'finish' | 'withdraw'): Promise<void> {
+  async #tryOwnTransaction(what: OwnTransaction, work: OwnWork): Promise<ServerFailure | undefined> {
     const { session, toolbox, plan, settings } = this.#request;
     const { sql } = toolbox.database;
     const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
@@ -601,29 +625,25 @@ class JournalledStep {
       sql.guardToolLock(session.facts, lock),
     ]);
     if (begun.failure !== undefined) throw guardError(begun.failure.error, plan.history.table);
-    await work();
+    const wasIt = await work();
     const committed = await session.pipeline([sql.commit]);
-    if (committed.failure === undefined) return;
+    if (committed.failure === undefined) return undefined;
     const { error } = committed.failure;
     if (!error.connectionLost) throw guardError(error, plan.history.table);
-    if (what === 'begin') await this.#wasBegun(error);
-    throw connectionLostError(error);
+    const found = await wasIt();
+    if (found.answer === false) throw connectionLostError(error);
+    if (found.answer === undefined) throw this.#unknown(what, found.why, error);
+    this.#warnings.push(`The connection broke during the last commit; ${found.words}.`);
+    return error;
   }
 
-  /** The connection broke while the beginning was being committed: another one looks whether the journal has it. */
-  async #wasBegun(failure: ServerFailure): Promise<void> {
-    const { toolbox } = this.#request;
-    const found = await elsewhere(this.#request, async (session: Session) => {
-      const rows = await readJournal(session, toolbox.database, this.#journal);
-      return rows.some((row) => row.run === this.#run);
-    });
-    if (found === true) this.#hasBegun = true;
-    if (found !== undefined) return;
-    throw new FlybackError(
+  #unknown(what: OwnTransaction, why: string, failure: ServerFailure): FlybackError {
+    const { doing, known } = ownTransactions[what];
+    return new FlybackError(
       'commit-unknown',
-      `The connection broke while the rollback of version ${this.#input.step.version} was being begun, and the server cannot be reached to ask whether it was.`,
+      `The connection broke while ${doing(this.#input.step.version)}, and ${why}.`,
       {
-        hint: 'No statement of the script has run. When the server is back, flyback resume tells where it stands.',
+        hint: `${known} When the server that the run began on is back, flyback resume tells where it stands.`,
         cause: connectionLostError(failure),
       },
     );
@@ -636,7 +656,7 @@ class JournalledStep {
     const sent = await session.pipeline([
       sql.lockTables(plan.history.table, plan.recordTable),
       toolbox.history.readRows(toolbox.database, plan.history.table),
-      sql.record.lastHash(plan.recordTable),
+      sql.record.head(plan.recordTable),
     ]);
     if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
     const found = toolbox.history.parseRows(first(sent.results[1]));
@@ -646,7 +666,7 @@ class JournalledStep {
       this.#entries = this.#entries.filter((entry) => entry.rank !== rank);
     }
     compareHistory(this.#request, this.#entries, found);
-    return sent.results[2]?.[0]?.rows[0]?.[0] ?? genesisHash;
+    return headHash(sent.results[2]?.[0], plan.recordTable);
   }
 
   /** Sends flyback's own statements one after the other; the first result of each. */

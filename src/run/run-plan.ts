@@ -394,25 +394,24 @@ class TransactionalRun {
       throw final;
     }
     const found = await wasCommitted(this.#request, last.hash);
-    if (found === true) {
+    if (found.answer === true) {
       this.#committed(last);
-      if (last.index === this.#steps.length - 1) {
-        this.#warnings.push('The connection broke during the last commit; the server confirms that it was committed.');
-        return;
-      }
+      const { version } = this.#at(last.index).step;
+      this.#warnings.push(`The connection broke while version ${version} was being committed; ${found.words}.`);
+      if (last.index === this.#steps.length - 1) return;
       throw error;
     }
     for (let index = first; index <= last.index; index += 1)
-      this.#mark(index, found === false ? (index === last.index ? 'failed' : 'rolled-back') : 'unknown');
-    if (found === false) {
+      this.#mark(index, found.answer === false ? (index === last.index ? 'failed' : 'rolled-back') : 'unknown');
+    if (found.answer === false) {
       await this.#recordFailure(last.index, error, noWork, last.started);
       throw error;
     }
     throw new FlybackError(
       'commit-unknown',
-      `The connection broke while version ${this.#at(last.index).step.version} was being committed, and the server cannot be reached to ask what it did.`,
+      `The connection broke while version ${this.#at(last.index).step.version} was being committed, and ${found.why}.`,
       {
-        hint: 'When the server is back, flyback status tells whether the version is still applied; either it happened completely or not at all.',
+        hint: 'When the server that the run began on is back, flyback status tells whether the version is still applied; either it happened completely or not at all.',
         cause: error,
       },
     );

@@ -1,6 +1,6 @@
 import type { FlybackError } from '../errors/error.js';
 import type { PlanStep } from '../plan/plan.js';
-import type { RecordedStatement, RecordEntry, RecordOutcome } from '../record/record-entry.js';
+import { entryFormat, type RecordedStatement, type RecordEntry, type RecordOutcome } from '../record/record-entry.js';
 import type { VerificationResult } from '../verify/verification.js';
 import type { RunRequest } from './run-request.js';
 
@@ -27,7 +27,7 @@ export function stepEntry(request: RunRequest, report: StepReport): RecordEntry 
   const ended = request.endedSessions?.() ?? [];
   const finishedAt = now();
   return {
-    format: 1,
+    format: entryFormat,
     flyback: request.flybackVersion,
     run: request.runId,
     step: { number: report.number, of: report.of },

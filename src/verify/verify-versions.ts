@@ -1,7 +1,7 @@
 import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
 import type { ConnectedProject } from '../project/project.js';
-import { parseEntry, readRecord } from '../record/record-store.js';
+import { isNewer, parseEntry, readRecord } from '../record/record-store.js';
 import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { checkExpectation } from './check-expectation.js';
@@ -100,6 +100,13 @@ function findSubject(project: ConnectedProject, text: string): Subject {
 
 async function newestSubjects(project: ConnectedProject): Promise<readonly Subject[]> {
   const rows = await readRecord(project.session, project.toolbox.database, project.recordTable);
+  if (rows?.some(isNewer) === true) {
+    throw new FlybackError(
+      'record-newer',
+      'The newest rollbacks were run by a newer flyback, whose entries of the record this one cannot read.',
+      { hint: 'Name the versions: flyback verify VERSION…' },
+    );
+  }
   const entries = (rows ?? []).flatMap((row) => parseEntry(row) ?? []).filter((entry) => entry.outcome === 'committed');
   const run = entries.at(-1)?.run;
   if (run === undefined) {

@@ -8,6 +8,7 @@ import { connect, withProject } from '../../src/compose/open-project.js';
 import { FlybackError } from '../../src/errors/error.js';
 import { planRollback, type PlanOptions } from '../../src/plan/plan-rollback.js';
 import type { Plan } from '../../src/plan/plan.js';
+import { planResume, resume, type ResumeOptions, type ResumePlan } from '../../src/run/resume.js';
 import { rollback, type RollbackOptions } from '../../src/run/rollback.js';
 import type { RunEvent, RunResult } from '../../src/run/run-result.js';
 import { readCatalog } from './catalog-text.js';
@@ -179,6 +180,42 @@ export async function takeBack(project: TestProject, options: TakeBackOptions = 
   } catch (error) {
     if (!(error instanceof FlybackError)) throw error;
     return { plan, result: undefined, failure: error, events };
+  }
+}
+
+/** What resume found and came to. */
+export interface CarriedOn {
+  /** Undefined when nothing was interrupted, or it was refused before anything was looked at. */
+  readonly plan: ResumePlan | undefined;
+  readonly result: RunResult | undefined;
+  readonly failure: FlybackError | undefined;
+}
+
+export interface CarryOnOptions extends ResumeOptions {
+  /** As on the command line, without dashes. */
+  readonly flags?: Readonly<Record<string, string>>;
+  /** Called between looking and carrying on. */
+  readonly between?: () => Promise<unknown>;
+}
+
+/** Carries an interrupted rollback on by the library's own functions; never throws a FlybackError. */
+export async function carryOn(project: TestProject, options: CarryOnOptions = {}): Promise<CarriedOn> {
+  let plan: ResumePlan | undefined;
+  try {
+    const result = await withProject(
+      { folder: project.folder, flags: options.flags ?? {}, environment: {} },
+      async (opened, config) => {
+        const found = await planResume(opened);
+        if (found === undefined) return undefined;
+        ({ plan } = found);
+        await options.between?.();
+        return resume(opened, found, { reconnect: () => connect(config), ...options });
+      },
+    );
+    return { plan, result, failure: result?.failure };
+  } catch (error) {
+    if (!(error instanceof FlybackError)) throw error;
+    return { plan, result: undefined, failure: error };
   }
 }
 

@@ -25,8 +25,11 @@ export interface WireMessage {
 export type Handling = 'pass' | 'cut-after' | 'cut-before' | Buffer;
 
 export interface ProxyOptions {
-  /** Whose host and port lie behind the proxy: a libpq URL. */
-  readonly serverUrl: string;
+  /**
+   * Whose host and port lie behind the proxy: a libpq URL. Given as a function, it is asked for each new connection by its
+   * number, which waits for the answer: another server may take over under the same address.
+   */
+  readonly serverUrl: string | ((connection: number) => string | Promise<string>);
   readonly onMessage: (message: WireMessage) => Handling;
   /** Asked for each new connection by its number; false closes it at once. */
   readonly admits?: (connection: number) => boolean;
@@ -39,7 +42,6 @@ export interface Proxy {
 
 /** Listens on a spare port of 127.0.0.1. */
 export async function startProxy({ serverUrl, onMessage, admits = () => true }: ProxyOptions): Promise<Proxy> {
-  const { hostname, port } = new URL(serverUrl);
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((client) => {
@@ -49,6 +51,18 @@ export async function startProxy({ serverUrl, onMessage, admits = () => true }: 
       client.destroy();
       return;
     }
+    sockets.add(client);
+    client.on('error', () => client.destroy());
+    if (typeof serverUrl === 'string') join(client, serverUrl, connection);
+    else
+      void Promise.resolve(serverUrl(connection)).then(
+        (url) => join(client, url, connection),
+        () => client.destroy(),
+      );
+  });
+  const join = (client: Socket, url: string, connection: number): void => {
+    if (client.destroyed) return;
+    const { hostname, port } = new URL(url);
     const upstream = connect(Number(port), hostname);
     let isCut = false;
     for (const [socket, other] of [
@@ -87,7 +101,7 @@ export async function startProxy({ serverUrl, onMessage, admits = () => true }: 
     };
     relay('client', client, upstream);
     relay('server', upstream, client);
-  });
+  };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,

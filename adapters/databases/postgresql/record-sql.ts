@@ -46,7 +46,8 @@ ALTER TABLE ${qualified(table)} ENABLE ALWAYS TRIGGER append_only`,
   isGuarded: (table: QualifiedName) =>
     `EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ${quoteLiteral(qualified(table))}::regclass AND t.tgname = 'append_only' AND t.tgenabled = 'A')`,
 
-  lastHash: (table: QualifiedName) => `SELECT hash FROM ${qualified(table)} ORDER BY id DESC LIMIT 1`,
+  head: (table: QualifiedName) =>
+    `SELECT hash, pg_catalog.substring(entry, '^\\{"format":([0-9]+)') FROM ${qualified(table)} ORDER BY id DESC LIMIT 1`,
 
   append: (table: QualifiedName, row: RecordRow) =>
     `INSERT INTO ${qualified(table)} (entry, previous_hash, hash) VALUES (${quoteLiteral(row.entry)}, '${row.previousHash}', '${row.hash}')`,

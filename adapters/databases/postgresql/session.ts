@@ -6,6 +6,7 @@ import type {
   QueryResult,
   ServerFacts,
   ServerFailure,
+  ServerIdentity,
   Session,
 } from '../../../src/adapter/database.js';
 import type { ConnectionSettings, HostAddress } from '../../../src/config/config.js';
@@ -26,8 +27,16 @@ const factsQuery = `SELECT current_setting('server_version'), current_setting('s
  current_setting('max_prepared_transactions')::bigint, current_setting('role'), current_setting('search_path'),
  current_setting('max_worker_processes')::bigint + current_setting('max_wal_senders')::bigint
    + coalesce(current_setting('autovacuum_worker_slots', true), current_setting('autovacuum_max_workers'))::bigint + 1,
- current_setting('statement_timeout'), EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
- (SELECT d.oid::text || '.' || d.datname FROM pg_catalog.pg_database d WHERE d.datname = current_database())`;
+ current_setting('statement_timeout'), EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D')`;
+
+/**
+ * The server's identity, apart from the facts because it may be refused: everybody may call these functions unless that
+ * was revoked, and some services do not offer them. A standby knows no current position, and no name of a log file.
+ */
+const identityQuery = `SELECT s.system_identifier::text || '/' || (SELECT d.oid::text FROM pg_catalog.pg_database d WHERE d.datname = current_database()),
+ CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8) END,
+ pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END, '0/0')::text
+ FROM pg_catalog.pg_control_system() s`;
 
 /** Asks by trying: outside a transaction block SET LOCAL has no effect, but the permission is checked (all versions). */
 const replicaModeProbe = `SET LOCAL session_replication_role = replica`;
@@ -174,15 +183,19 @@ class PostgresqlSession implements Session {
       setUp.push(`SET search_path = ${settings.searchPath.map(quoteIdentifier).join(', ')}`);
     }
     if (settings.initSql !== undefined && settings.initSql.trim() !== '') setUp.push(settings.initSql);
-    // All in one go: the answers are read in order, and only the probe may fail.
+    // All in one go: the answers are read in order, and only the probe and the identity may fail.
     const preparing = setUp.map((sql) => client.query(sql));
     const asking = client.query({ text: factsQuery, rowMode: 'array' });
+    const identifying = client.query({ text: identityQuery, rowMode: 'array' }).then(
+      ({ rows }) => readIdentity(rows[0] as readonly (string | null)[] | undefined),
+      () => readIdentity(undefined),
+    );
     const probing = client.query(replicaModeProbe).then(
       () => true,
       () => false,
     );
     const [prepared, answered] = await Promise.allSettled([Promise.all(preparing), asking]);
-    const mayUseReplicaMode = await probing;
+    const [mayUseReplicaMode, identity] = await Promise.all([probing, identifying]);
     if (prepared.status === 'rejected') {
       throw sessionError(
         prepared.reason,
@@ -194,7 +207,10 @@ class PostgresqlSession implements Session {
       throw sessionError(answered.reason, 'The server answered, but not like a PostgreSQL server', 'connecting');
     }
     const row = answered.value.rows[0] as readonly (string | null)[];
-    const facts = readFacts(row, mayUseReplicaMode, client as unknown as { processID: number | null });
+    const facts = {
+      ...readFacts(row, mayUseReplicaMode, client as unknown as { processID: number | null }),
+      identity,
+    };
     if (facts.majorVersion < 14) {
       throw new FlybackError(
         'server-unsupported',
@@ -332,7 +348,7 @@ function readFacts(
   row: readonly (string | null)[],
   mayUseReplicaMode: boolean,
   client: { processID: number | null },
-): ServerFacts {
+): Omit<ServerFacts, 'identity'> {
   const [
     version,
     versionNumber,
@@ -349,7 +365,6 @@ function readFacts(
     auxiliary,
     statementTimeout,
     hasEventTriggers,
-    id,
   ] = row;
   return {
     version: version ?? '',
@@ -366,6 +381,14 @@ function readFacts(
     searchPath: searchPath ?? '',
     statementTimeout: statementTimeout ?? '0',
     hasEventTriggers: hasEventTriggers !== 'f',
-    systemId: id ?? null,
+  };
+}
+
+function readIdentity(row: readonly (string | null)[] | undefined): ServerIdentity {
+  const [database, timeline, position] = row ?? [];
+  return {
+    database: database ?? null,
+    timeline: timeline === null || timeline === undefined ? null : Number.parseInt(timeline, 16),
+    walPosition: position === null || position === undefined ? null : Number(position),
   };
 }

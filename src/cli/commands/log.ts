@@ -3,7 +3,7 @@ import { exitCodes, FlybackError } from '../../errors/error.js';
 import type { Finding } from '../../errors/finding.js';
 import type { QualifiedName } from '../../history/history.js';
 import { checkChain } from '../../record/check-chain.js';
-import { parseEntry, readRecord } from '../../record/record-store.js';
+import { isNewer, parseEntry, readRecord } from '../../record/record-store.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
 import { findingText } from '../output/error-text.js';
 import { count, printDuration } from '../output/numbers.js';
@@ -47,7 +47,7 @@ export async function runLog(
             id: row.id,
             hash: row.hash,
             previousHash: row.previousHash,
-            entry: parseEntry(row) ?? row.entry,
+            entry: parseEntry(row) ?? (isNewer(row) ? (JSON.parse(row.entry) as unknown) : row.entry),
           })),
         );
         return exitCodes.done;
@@ -63,8 +63,10 @@ export async function runLog(
           ['id', 'finished', 'outcome', 'version', 'who', 'reason', 'took', 'verified', 'hash'],
           rows.map((row) => {
             const entry = parseEntry(row);
-            if (entry === undefined)
-              return [String(row.id), '', 'unreadable', '', '', '', '', '', row.hash.slice(0, 12)];
+            if (entry === undefined) {
+              const why = isNewer(row) ? 'newer' : 'unreadable';
+              return [String(row.id), '', why, '', '', '', '', '', row.hash.slice(0, 12)];
+            }
             const checks = entry.verifications;
             return [
               String(row.id),
@@ -85,6 +87,11 @@ export async function runLog(
       for (const row of rows) {
         const error = parseEntry(row)?.error;
         if (error !== null && error !== undefined) out(`${row.id}  ${error.code}: ${error.message}`);
+      }
+      if (rows.some(isNewer)) {
+        progress(
+          'Entries called newer were written by a newer flyback: this one can check their chain, not read them.',
+        );
       }
       return exitCodes.done;
     } finally {
