@@ -1,10 +1,13 @@
+import * as fs from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbedded, type EmbeddedServer } from '../../adapters/databases/postgresql/embedded.js';
 import { diagnoseProject } from '../../src/compose/diagnose-project.js';
 import type { AreaCheck } from '../../src/doctor/check.js';
-import { createDatabase, runOn, testServers, type TestDatabase } from '../harness/postgres.js';
+import { startCrashable } from '../harness/crashable-server.js';
+import { createDatabase, newestServer, runOn, testServers, type TestDatabase } from '../harness/postgres.js';
 import { createProject, takeBack, type TestProject } from '../harness/project.js';
 import { findBinaries } from '../harness/servers.js';
 
@@ -235,4 +238,27 @@ CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version text
       await administrator.end();
     }
   });
+});
+
+test('a standby takes no writes', async () => {
+  const server = await startCrashable(newestServer().major);
+  try {
+    const database = await createDatabase(server.url);
+    const project = await createProject({ database });
+    await project.apply([{ version: '1', up: 'CREATE TABLE t (id int)', down: 'DROP TABLE t;' }]);
+    expect(await checkOf(project, 'writable')).toMatchObject({ result: 'ok' });
+    const [row] = await runOn(server.url, `SELECT current_setting('data_directory') AS folder`);
+    await server.crash();
+    // PostgreSQL manual, "Standby Server Operation": with this file the server stays in recovery.
+    await fs.writeFile(path.join(String(row?.['folder']), 'standby.signal'), '');
+    await server.restart();
+    expect(await checkOf(project, 'writable')).toMatchObject({
+      result: 'problem',
+      message: expect.stringContaining('standby') as unknown,
+    });
+    expect((await takeBack(project)).failure).toMatchObject({ code: 'server-read-only' });
+    await project.remove();
+  } finally {
+    await server.stop();
+  }
 });
