@@ -168,7 +168,7 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
   program
     .command('resume')
     .description('finish, or explain, an interrupted rollback that ran without a transaction')
-    .option('--assume <state>', 'what the interrupted statement came to where flyback cannot know: done or not-done')
+    .option('--assume <state>', 'done or not-done: what the interrupted statement came to, where nothing tells flyback')
     .option('--changed-script', 'go on although the script was changed; what has finished must be the same')
     .addOption(
       new Option('--abandon', 'close it without running anything, after it was put right by hand').conflicts([

@@ -6,7 +6,7 @@ import { sha256 } from '../fingerprint/fingerprint.js';
 import type { HistoryEntry } from '../history/history.js';
 import { openRuns, type OpenRun } from '../journal/journal-state.js';
 import { readJournal } from '../journal/journal-store.js';
-import { journalTableOf } from '../journal/journal.js';
+import { journalTableOf, type JournalBegun } from '../journal/journal.js';
 import { buildPlan, type BuiltPlan } from '../plan/build-plan.js';
 import type { ConnectedProject } from '../project/project.js';
 import { entryFormat, type RecordEntry } from '../record/record-entry.js';
@@ -283,6 +283,13 @@ async function planAgain(
   const history = historyRow === 'marked' ? project.history : toolbox.history.interpret(table, entries);
   const key = toolbox.history.versions.parse(begun.version)?.key;
   const row = history.applied.find((candidate) => candidate.version?.key === key);
+  if (project.pairs.find((pair) => pair.version.key === key)?.script === undefined) {
+    throw new FlybackError(
+      'journal-mismatch',
+      `${begun.script.file} is gone: the script of the rollback of version ${begun.version} that was interrupted.`,
+      { hint: `Put it back as it was (${printChecksum(begun)}).` },
+    );
+  }
   return buildPlan({
     target: { kind: 'only', version: begun.version },
     transaction: 'per-version',
@@ -313,10 +320,14 @@ function requireSameBeginning(open: OpenRun, script: RollbackScript): void {
       'journal-mismatch',
       `The script of version ${open.begun.version} is not the one that was interrupted: its statement ${index + 1}, which has finished (line ${line} then), ${now === undefined ? 'is gone' : `is another one now (line ${now.line})`}.`,
       {
-        hint: `Put ${open.begun.script.file} back as it was (SHA-256 ${open.begun.script.checksum.slice(0, 12)}…); statements that have not finished may be changed.`,
+        hint: `Put ${open.begun.script.file} back as it was (${printChecksum(open.begun)}); statements that have not finished may be changed.`,
       },
     );
   }
+}
+
+function printChecksum({ script }: JournalBegun): string {
+  return `SHA-256 ${script.checksum.slice(0, 12)}…`;
 }
 
 async function inspectOpen(project: ConnectedProject, open: OpenRun, script: RollbackScript): Promise<Inspection> {

@@ -80,7 +80,9 @@ const exitCodeTable = `| code | meaning | what has changed |
 | 1 | findings, a refused or outdated plan, a failed verification | nothing; after a failed verification nothing of that version |
 | 2 | usage, configuration, connection or privilege | nothing |
 | 3 | a run failed and was rolled back | nothing of the version that failed |
-| 4 | the connection broke during a commit and the server cannot be asked what became of it | all of that version, or nothing of it |
+| 4 | a version that runs without a transaction was interrupted: \`flyback resume\` | a part of that version; nothing more until it is finished |
+
+Exit code 4 with the error \`commit-unknown\` is another matter: the connection broke during a commit and the server cannot be asked what became of it; all of that version has happened, or nothing of it.
 
 A run over several versions commits each by itself unless \`--single-transaction\` is given: those before the one that failed stay taken back, and are named.`;
 
