@@ -55,7 +55,7 @@ export function plannedNeeds(
 }
 
 function refKey({ kind, schema, name, member }: ObjectRef): string {
-  return JSON.stringify([kind, schema, name, member]);
+  return `${kind}\n${schema ?? ''}\n${name}\n${member ?? ''}`;
 }
 
 /** Groups what was found by holder; who has been there longest comes first. */

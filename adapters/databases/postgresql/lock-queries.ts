@@ -70,6 +70,9 @@ export function levelOf(mode: string): string {
 const relationKinds = new Set(['table', 'view', 'materialized view', 'index', 'sequence', 'foreign table']);
 const memberKinds = new Set(['column', 'constraint', 'trigger', 'rule', 'policy']);
 
+/** With more than these, joining everything with everything is cheaper than looking up one by one. */
+const manyLocks = 100;
+
 /** Queries of other sessions are cut here already; what is shown of them is shorter still. */
 const queryLength = 2000;
 
@@ -117,6 +120,10 @@ function toolSessions(lock: ToolLock, but: string): string {
 const locksRead = `locks AS MATERIALIZED (SELECT l.* FROM pg_catalog.pg_locks l),
 prepared AS (SELECT l.virtualtransaction, x.* FROM locks l JOIN pg_catalog.pg_prepared_xacts x ON l.pid IS NULL AND l.locktype = 'transactionid' AND l.transactionid = x.transaction)`;
 const nobodyPrepared = `LEFT JOIN prepared x ON false`;
+
+/** How many columns holderColumns gives, and parseHeld reads. */
+const holderWidth = 14;
+const lockWidth = 8;
 
 type Row = readonly (string | null)[];
 
@@ -177,7 +184,7 @@ function nameArray(names: Iterable<string>): string {
  * Starts from the locks of the others, of which there are few as a rule, and looks for the names that a need may have for
  * each: the relation itself, what it is a part of, and objects whose dropping locks it as well.
  */
-function surveySql(session: Session, question: LockQuestion): string {
+function surveySql(session: Session, question: LockQuestion, locks: number): string {
   const { needs, scriptSchema, toolLock } = question;
   const names = new Set(
     needs.flatMap(({ on }) => (relationKinds.has(on.kind) || memberKinds.has(on.kind) ? [on.name] : [])),
@@ -203,35 +210,44 @@ related(relation, named, how, detail) AS (
  UNION ALL SELECT r.relation, p.oid, 'drop', NULL FROM rel r JOIN pg_catalog.pg_inherits i ON i.inhparent = r.relation JOIN pg_catalog.pg_class p ON p.oid = i.inhrelid AND p.relispartition
  UNION ALL SELECT r.relation, f.conrelid, 'key', f.conname::text || ${columns('conkey')} FROM rel r JOIN pg_catalog.pg_constraint f ON f.contype = 'f' AND f.confrelid = r.relation
  UNION ALL SELECT r.relation, f.confrelid, 'key', NULL::text || ${columns('confkey')} FROM rel r JOIN pg_catalog.pg_constraint f ON f.contype = 'f' AND f.conrelid = r.relation),
-${tool}
-SELECT n.nspname, c.relname, pg_catalog.pg_table_is_visible(c.oid)::text, related.how, pg_catalog.array_to_json(related.detail)::text, h.mode, h.granted::text, hn.nspname || '.' || hc.relname, ${holder}
-FROM related JOIN pg_catalog.pg_class c ON c.oid = related.named JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- JOIN held h ON h.relation = related.relation JOIN pg_catalog.pg_class hc ON hc.oid = h.relation JOIN pg_catalog.pg_namespace hn ON hn.oid = hc.relnamespace
- LEFT JOIN pg_catalog.pg_stat_activity w ON w.pid = h.pid LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = coalesce(w.leader_pid, w.pid)
- LEFT JOIN prepared x ON h.pid IS NULL AND h.virtualtransaction = x.virtualtransaction
-WHERE (c.relname = ANY (${nameArray(names)})${schemas.size === 0 ? '' : ` OR n.nspname = ANY (${nameArray(schemas)})`}) AND (a.pid IS NOT NULL OR x.gid IS NOT NULL)`;
+${tool},
+obstacle AS MATERIALIZED (
+ SELECT n.nspname, c.relname, pg_catalog.pg_table_is_visible(c.oid)::text AS visible, related.how, pg_catalog.array_to_json(related.detail)::text AS detail,
+  h.mode, h.granted::text AS granted, hn.nspname || '.' || hc.relname AS "on", coalesce(h.pid::text, h.virtualtransaction) AS key, h.pid, h.virtualtransaction
+ FROM related JOIN pg_catalog.pg_class c ON c.oid = related.named JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN held h ON h.relation = related.relation JOIN pg_catalog.pg_class hc ON hc.oid = h.relation JOIN pg_catalog.pg_namespace hn ON hn.oid = hc.relnamespace
+ WHERE c.relname = ANY (${nameArray(names)})${schemas.size === 0 ? '' : ` OR n.nspname = ANY (${nameArray(schemas)})`})
+SELECT o.key, o.nspname, o.relname, o.visible, o.how, o.detail, o.mode, o.granted, o."on", ${Array(holderWidth).fill('NULL::text').join(', ')} FROM obstacle o
+UNION ALL
+SELECT o.key, ${Array(lockWidth).fill('NULL').join(', ')}, ${holder} FROM (SELECT DISTINCT o.key, o.pid, o.virtualtransaction FROM obstacle o) o
+ LEFT JOIN pg_catalog.pg_stat_activity w ON w.pid = o.pid LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = coalesce(w.leader_pid, w.pid)
+ LEFT JOIN prepared x ON o.pid IS NULL AND x.virtualtransaction = o.virtualtransaction WHERE a.pid IS NOT NULL OR x.gid IS NOT NULL`;
   const snapshots = `WITH ${locksRead}, ${tool} SELECT ${holder} FROM pg_catalog.pg_stat_activity a ${nobodyPrepared}
 WHERE a.datid = ${database} AND a.pid <> ${me} AND a.leader_pid IS NULL AND (a.backend_xmin IS NOT NULL OR a.backend_type IS NULL) AND a.backend_type IS DISTINCT FROM 'autovacuum worker'`;
   return [
     postgresqlSql.beginReadOnly(session.facts, scriptSchema),
     // The joins stand in a good order; trying all others would take the planner longer than the answer.
     `SELECT pg_catalog.set_config('join_collapse_limit', '1', true), pg_catalog.set_config('from_collapse_limit', '1', true)`,
+    // The planner takes the locks for few; a backup that holds one on every table makes them many.
+    ...(locks > manyLocks ? ['SET LOCAL enable_nestloop = off'] : []),
     obstacles,
     ...(question.snapshots === 'ask' ? [snapshots] : []),
     postgresqlSql.rollback,
   ].join(';');
 }
 
-/** Cheap, and enough where nobody else is at work: whether the role sees what others do, and whether they hold locks. */
-const anyoneSql = `SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')::text, EXISTS (SELECT FROM pg_catalog.pg_locks l
- WHERE l.locktype = 'relation' AND l.database = ${database} AND l.relation >= 16384 AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid())::text`;
+/** Cheap, and enough where nobody else is at work: whether the role sees what others do, and how many locks they hold. */
+const anyoneSql = `SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')::text, (SELECT count(*) FROM pg_catalog.pg_locks l
+ WHERE l.locktype = 'relation' AND l.database = ${database} AND l.relation >= 16384 AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid())`;
 
 async function survey(session: Session, question: LockQuestion): Promise<LockSurvey> {
   const [anyone] = await session.query(anyoneSql);
-  const [sees, locks] = anyone?.rows[0] ?? [];
+  const [sees, count] = anyone?.rows[0] ?? [];
+  const locks = Number(count ?? 0);
   const hidden = sees === 'true' ? null : `${cannotSee(session.facts.user)}.`;
-  if (locks !== 'true' && question.snapshots === 'leave-out') return { obstacles: [], snapshots: [], hidden };
-  const [, , , found, snapshots] = await ask(session, surveySql(session, question));
+  if (locks === 0 && question.snapshots === 'leave-out') return { obstacles: [], snapshots: [], hidden };
+  const answers = await ask(session, surveySql(session, question, locks));
+  const [found, snapshots] = answers.slice(locks > manyLocks ? 4 : 3);
   const byName = new Map<string, number[]>();
   for (const [index, { on }] of question.needs.entries()) {
     const key = on.kind === 'schema' ? 'schema' : on.name;
@@ -240,13 +256,17 @@ async function survey(session: Session, question: LockQuestion): Promise<LockSur
     else same.push(index);
   }
   const obstacles = new Map<string, Obstacle>();
+  const holders = new Map(
+    rowsOf(found).flatMap((row) => (row[1] === null ? [[row[0], parseHolder(row.slice(1 + lockWidth))] as const] : [])),
+  );
   for (const row of rowsOf(found)) {
-    const lock = parseHeld(row);
-    const holder = parseHolder(row.slice(8));
+    const holder = holders.get(row[0]);
+    if (row[1] === null || holder === undefined) continue;
+    const lock = parseHeld(row.slice(1));
     for (const index of [...(byName.get(lock.name) ?? []), ...(byName.get('schema') ?? [])]) {
       const need = question.needs[index];
       if (need === undefined || !standsInTheWay(lock, need)) continue;
-      obstacles.set(JSON.stringify([holder.identity, holder.gid, lock.on, lock.level, lock.granted, index]), {
+      obstacles.set([holder.identity, lock.on, lock.level, lock.granted, index].join('\n'), {
         holder,
         level: lock.level,
         granted: lock.granted,
