@@ -259,7 +259,7 @@ class JournalledStep {
     const { step, script } = this.#input;
     const { statement, planned } = this.#at(index);
     const { toolbox, session } = this.#request;
-    const recovery = planned.alone === null ? undefined : await toolbox.database.recovery(statement.text);
+    let recovery = planned.alone === null ? undefined : await toolbox.database.recovery(statement.text);
     for (;;) {
       if (this.#isCancelled()) throw cancelledError();
       await this.#setUp(index, recovery);
@@ -306,6 +306,12 @@ class JournalledStep {
         },
       ]);
       const error = this.#isCancelled() ? cancelledError() : failure.error;
+      if (recovery === undefined && refusesTransaction(failure.error)) {
+        // Only the server knew: nothing has happened, and alone it may.
+        recovery = await toolbox.database.recovery(statement.text);
+        this.#isStatementOpen = false;
+        continue;
+      }
       if (left.state === 'not-done') {
         this.#isStatementOpen = false;
         if (failure.isLockTimeout && (await this.#mayRetry(failure.error.message))) continue;
@@ -839,6 +845,11 @@ function nextAfter({ code, hint }: FlybackError): string {
   return code === 'verification-failed'
     ? `${hint} After that run: ${resume}`
     : `${hint} Put right what stopped it, then run: ${resume}`;
+}
+
+/** "cannot run inside a transaction block", and a procedure that wants to commit. */
+function refusesTransaction({ serverCode }: FlybackError): boolean {
+  return serverCode === '25001' || serverCode === '2D000';
 }
 
 function rowIsGone(version: string): FlybackError {

@@ -38,6 +38,10 @@ export function roleOf(statement: Statement, dialect: SqlDialect): StatementRole
       return words()[1] === 'transaction'
         ? refused('PREPARE TRANSACTION', 'Remove it: flyback commits the script, the history and its record together.')
         : effect;
+    case 'discard':
+      return words()[1] === 'all'
+        ? refused('DISCARD ALL', "Remove it: it would let go of the lock that keeps the migration tool's runs out.")
+        : effect;
     case 'savepoint':
     case 'release':
     case 'show':

@@ -83,7 +83,8 @@ forEachMajor((server) => {
     database = await createDatabase(server.url);
     project = await createProject({
       database,
-      flyback: '[run]\nlockTimeout = "300ms"\nlockRetries = 1\nlockRetryPause = "100ms"\nconcurrentWait = "300ms"\ntoolLockWait = "1s"\n',
+      flyback:
+        '[run]\nlockTimeout = "300ms"\nlockRetries = 1\nlockRetryPause = "100ms"\nconcurrentWait = "300ms"\ntoolLockWait = "1s"\n',
     });
   });
   afterAll(async () => {
@@ -378,6 +379,19 @@ forEachMajor((server) => {
       const { failure } = await takeBack(project);
       expect(failure?.findings.map(({ code }) => code)).toContain('needs-no-transaction');
     });
+  });
+
+  test('a statement of which only the catalog knows that it refuses a transaction runs alone', async () => {
+    await applySecond({
+      version: '2',
+      up: 'CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE part1 PARTITION OF parted FOR VALUES FROM (1) TO (9)',
+      down: '-- flyback: transaction off\nREINDEX TABLE parted;\nDROP TABLE parted;',
+    });
+    const { plan, failure } = await takeBack(project);
+    expect(plan?.steps[0]?.statements.map(({ alone }) => alone)).toEqual([null, null]);
+    expect(failure).toBeUndefined();
+    expect(await storedVersions(database)).toEqual(['1']);
+    expect((await recordEntries(database)).map((entry) => entry['outcome'])).toEqual(['committed']);
   });
 
   test('a lock that is not to be had is tried again, and named when it stays', async () => {
