@@ -205,6 +205,7 @@ describe('transaction control', () => {
     ['SET TRANSACTION', 'DROP TABLE a;\nSET TRANSACTION ISOLATION LEVEL SERIALIZABLE;'],
     ['SET LOCAL transaction_read_only', 'DROP TABLE a;\nSET LOCAL transaction_read_only = on;'],
     ['SET SESSION CHARACTERISTICS', 'DROP TABLE a;\nSET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY;'],
+    ['DISCARD ALL', 'DROP TABLE a;\nDISCARD ALL;'],
     ['two transactions', 'BEGIN; DROP TABLE a; COMMIT;\nBEGIN;'],
   ])('is refused with its line: %s', (_name, sql) => {
     const script = readScript(sql);
