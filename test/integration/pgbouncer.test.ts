@@ -187,12 +187,41 @@ describeWithPgBouncer('a rollback of three versions through a pooler', () => {
     // The name of the application is the pooler's own to set for each client.
     const settings = `SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) AS changed FROM pg_settings WHERE source = 'session' AND name <> 'application_name'`;
     const [before] = await runOn(pooled.database.url, settings);
-    const outcome = await takeBack(pooled, { target: { kind: 'all' } });
+    // Somebody at work in the same database, who is looked at when planning.
+    const reader = new pg.Client({ connectionString: database.url });
+    await reader.connect();
+    await reader.query('BEGIN; SELECT * FROM t1');
+    const outcome = await takeBack(pooled, { target: { kind: 'all' }, between: () => reader.end() });
     expect(outcome.failure).toBeUndefined();
     await diagnoseProject({ folder: pooled.folder, environment: {} });
     expect(await runOn(pooled.database.url, settings)).toEqual([before]);
     const held = await runOn(database.url, `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory'`);
     expect(held).toEqual([{ n: 0 }]);
+  });
+
+  test('plans by the names of its own schema, whichever server process answers', async () => {
+    const applied = [
+      { version: '1', up: 'CREATE SCHEMA app; CREATE TABLE app.t (id int)', down: 'DROP TABLE t CASCADE;' },
+    ];
+    await runOn(database.url, 'DROP SCHEMA IF EXISTS app CASCADE');
+    await through({ mode: 'transaction', poolSize: 3, order: 'in-turn' }, applied);
+    await runOn(
+      database.url,
+      'ALTER TABLE flyway_schema_history SET SCHEMA app; CREATE TABLE t (id int); CREATE VIEW wrong AS SELECT * FROM t; CREATE VIEW app.swept AS SELECT * FROM app.t',
+    );
+    const own = await createProject({
+      database: (bouncer as PgBouncer).database,
+      versions: applied,
+      flyway: 'defaultSchema = "app"',
+    });
+    makeTraffic((bouncer as PgBouncer).database.url, 2);
+    for (let again = 0; again < 10; again += 1) {
+      const { plan } = await takeBack(own, { mode: 'dry-run' });
+      expect(plan?.steps[0]?.statements[0]?.cascade).toEqual(['view swept']);
+    }
+    await own.remove();
+    await stopTraffic?.();
+    await runOn(database.url, 'DROP SCHEMA app CASCADE');
   });
 
   test('in statement mode is stopped with a clear message, before anything happened', async () => {
