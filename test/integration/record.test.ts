@@ -141,6 +141,26 @@ forEachMajor((server) => {
   });
 });
 
+// DROP TABLE leaves the function of its trigger behind.
+test('a record that somebody dropped is begun anew; only the hash that was kept elsewhere tells', async () => {
+  const database = await createDatabase(newestServer().url);
+  const project = await createProject({ database });
+  try {
+    await project.apply(versions.slice(0, 2));
+    const { result } = await takeBack(project);
+    await runOn(database.url, 'DROP TABLE flyback_record');
+    expect(await project.run(['log', '--verify'])).toMatchObject({ code: 1 });
+    expect((await takeBack(project)).failure).toBeUndefined();
+    expect((await recordEntries(database)).map((entry) => entry['version'])).toEqual(['1']);
+    expect(await project.run(['log', '--verify'])).toMatchObject({ code: 0 });
+    expect(await project.run(['log', '--verify', '--expect', result?.recordHash ?? ''])).toMatchObject({ code: 1 });
+    await expect(runOn(database.url, 'DELETE FROM flyback_record')).rejects.toThrow('append-only');
+  } finally {
+    await project.remove();
+    await database.drop();
+  }
+});
+
 describe('many at once', () => {
   test('failing runs that end together leave one unbroken chain', async () => {
     const database = await createDatabase(newestServer().url);

@@ -39,7 +39,7 @@ export const recordSql: RecordSql = {
  previous_hash text NOT NULL UNIQUE,
  hash text NOT NULL UNIQUE);
 COMMENT ON TABLE ${qualified(table)} IS 'flyback: what was rolled back, by whom and why. Append-only; each entry carries the hash of the one before.';
-CREATE FUNCTION ${guardName(table)}() RETURNS trigger LANGUAGE plpgsql AS $guard$ BEGIN RAISE EXCEPTION 'the record of flyback is append-only'; END $guard$;
+CREATE OR REPLACE FUNCTION ${guardName(table)}() RETURNS trigger LANGUAGE plpgsql AS $guard$ BEGIN RAISE EXCEPTION 'the record of flyback is append-only'; END $guard$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ${qualified(table)} FOR EACH STATEMENT EXECUTE FUNCTION ${guardName(table)}();
 ALTER TABLE ${qualified(table)} ENABLE ALWAYS TRIGGER append_only`,
 
