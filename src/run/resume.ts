@@ -19,6 +19,7 @@ import { runJournalledStep } from './run-journalled-step.js';
 import { outcomeOf } from './run-mixed.js';
 import type { RunRequest } from './run-request.js';
 import type { RunResult } from './run-result.js';
+import { watched } from './watch-locks.js';
 
 /** A statement of the interrupted script, and what is known of it. */
 export interface ResumeStatement {
@@ -135,8 +136,8 @@ export async function resume(
   };
   const [planned, script] = [built.plan.steps[0], built.scripts[0]];
   if (planned === undefined || script === undefined) throw new FlybackError('internal', 'There is nothing to resume.');
-  return underLock(project, request, open, async () => {
-    const done = await runJournalledStep(request, {
+  const run = async (own: RunRequest): Promise<RunResult> => {
+    const done = await runJournalledStep(own, {
       step: { ...planned, entry: begun.historyRow, triggers: begun.triggers },
       script,
       number: 1,
@@ -145,14 +146,15 @@ export async function resume(
       resumed: { open, assume: options.assume },
     });
     return {
-      run: request.runId,
+      run: own.runId,
       outcome: outcomeOf(done.failure),
       steps: [done.result],
-      failure: done.failure === undefined ? undefined : redactError(done.failure, request.redact),
+      failure: done.failure === undefined ? undefined : redactError(done.failure, own.redact),
       recordHash: done.recordHash,
-      warnings: done.warnings.map(request.redact),
+      warnings: done.warnings.map(own.redact),
     };
-  });
+  };
+  return underLock(project, request, open, () => watched(request, run));
 }
 
 /**

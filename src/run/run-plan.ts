@@ -15,7 +15,7 @@ import { connectionLostError, guardError } from './step-failure.js';
 import { openingMessage, type StepMessage } from './step-messages.js';
 import { stepEntry } from './step-entry.js';
 import { stepTexts, type StepTexts } from './step-texts.js';
-import { watchLocks } from './watch-locks.js';
+import { watched } from './watch-locks.js';
 
 /**
  * Runs a plan in transactions, one for each version or one for all, and never leaves anything between before and
@@ -30,23 +30,13 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
   const onAbort = (): void => void request.session.cancel();
   request.signal?.addEventListener('abort', onAbort);
   try {
-    return await execute(request);
+    return await watched({ ...request, onEvent: quiet(request.onEvent) }, execute);
   } finally {
     request.signal?.removeEventListener('abort', onAbort);
   }
 }
 
-async function execute(request: RunRequest): Promise<RunResult> {
-  const watch = watchLocks({ ...request, onEvent: quiet(request.onEvent) });
-  try {
-    const result = await executeWatched(watch.request);
-    return { ...result, warnings: [...result.warnings, ...watch.warnings()] };
-  } finally {
-    await watch.stop();
-  }
-}
-
-async function executeWatched(own: RunRequest): Promise<RunResult> {
+async function execute(own: RunRequest): Promise<RunResult> {
   requirePlanned(own);
   const runTransactional = async (part: RunRequest): Promise<RunResult> => new TransactionalRun(part).execute();
   if (own.plan.steps.every((step) => step.transaction === 'on')) return runTransactional(own);

@@ -4,7 +4,7 @@ import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { endingOf } from '../locks/ending.js';
 import { endedSentence } from './end-blockers.js';
 import type { RunRequest } from './run-request.js';
-import type { RunEvent } from './run-result.js';
+import type { RunEvent, RunResult } from './run-result.js';
 
 /** A server that has answered nothing for so long is looked at, and how often from then on. */
 const quietMs = 1000;
@@ -14,7 +14,21 @@ const repeatMs = 5000;
 const troubledMs = 10_000;
 const tickMs = 200;
 
-export interface LockWatch {
+/** Runs something under a watch; the result tells what became of other sessions. */
+export async function watched(
+  request: RunRequest,
+  run: (request: RunRequest) => Promise<RunResult>,
+): Promise<RunResult> {
+  const watch = watchLocks(request);
+  try {
+    const result = await run(watch.request);
+    return { ...result, warnings: [...result.warnings, ...watch.warnings()] };
+  } finally {
+    await watch.stop();
+  }
+}
+
+interface LockWatch {
   /** The run to execute: its session is watched. */
   readonly request: RunRequest;
   /** What was done to other sessions, and what could not be. */
@@ -28,7 +42,7 @@ export interface LockWatch {
  * keeps the run waiting for a lock is told in `blocked` events, and ended if the run may do so. Nothing that goes wrong
  * here reaches the run. Behind a pooler nothing is watched: the process at the other end may be another every time.
  */
-export function watchLocks(request: RunRequest): LockWatch {
+function watchLocks(request: RunRequest): LockWatch {
   const before = request.cancelBlockers?.ended ?? [];
   if (request.reconnect === undefined || request.session.facts.proxied) {
     return {
