@@ -61,7 +61,7 @@ const facts = (changes: Partial<ServerFacts> = {}): ServerFacts => ({
   role: 'none',
   searchPath: '',
   statementTimeout: '0',
-  systemId: null,
+  identity: { database: null, timeline: null, walPosition: null },
   ...changes,
 });
 const needs = (run: Partial<ServerNeeds['run']> = {}): ServerNeeds => ({
