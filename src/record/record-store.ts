@@ -80,6 +80,14 @@ function recordNewer(table: QualifiedName, words: string): FlybackError {
   );
 }
 
+/**
+ * Another process created the record between the look for it and its creation (which the server notices by the table, or
+ * by an index of its own catalog): with a new look the same can be tried again.
+ */
+export function isCreatedMeanwhile(error: unknown): boolean {
+  return error instanceof FlybackError && (error.serverCode === '42P07' || error.serverCode === '23505');
+}
+
 /** Serialises an entry and chains it to the one before. */
 export function chainEntry(entry: RecordEntry, previousHash: string): RecordRow {
   const text = JSON.stringify(entry);
@@ -131,6 +139,7 @@ export async function appendEntries(
     return hashes;
   } catch (error) {
     await session.query(sql.rollback).catch(() => undefined);
+    if (!exists && isCreatedMeanwhile(error)) return appendEntries(session, database, table, entries);
     throw error;
   }
 }

@@ -2,7 +2,7 @@ import type { Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import { genesisHash } from '../record/record-entry.js';
-import { checkRecordTable, headHash } from '../record/record-store.js';
+import { checkRecordTable, headHash, isCreatedMeanwhile } from '../record/record-store.js';
 import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.js';
 import { pause } from './pause.js';
 import { stepSettings, type RunRequest } from './run-request.js';
@@ -49,10 +49,11 @@ async function tryToOpen(
   const { session, toolbox, plan } = request;
   const { sql } = toolbox.database;
   await takeToolLock(request);
+  let createRecord = false;
   try {
     const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
     // Not in a dry run: what is created would be rolled back, and the entry is written afterwards.
-    const createRecord = !record.exists && request.mode === 'for-real';
+    createRecord = !record.exists && request.mode === 'for-real';
     const existing = record.exists ? plan.recordTable : undefined;
     const opened = await session.pipeline([
       `${sql.lockTables(plan.history.table, existing)};${sql.noteWrites(plan.history.table, existing)}`,
@@ -80,6 +81,7 @@ async function tryToOpen(
     };
   } catch (error) {
     await session.query(sql.rollback).catch(() => undefined);
+    if (createRecord && isCreatedMeanwhile(error)) return tryToOpen(request, expected);
     throw error;
   }
 }

@@ -8,7 +8,7 @@ import { journalTableOf, type JournalEntry, type JournalFinished } from '../jour
 import { resumeNeeded } from '../journal/resume-needed.js';
 import type { PlannedStatement, PlanStep } from '../plan/plan.js';
 import type { RecordedStatement, RecordOutcome } from '../record/record-entry.js';
-import { chainEntry, checkRecordTable, headHash } from '../record/record-store.js';
+import { chainEntry, checkRecordTable, headHash, isCreatedMeanwhile } from '../record/record-store.js';
 import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { Statement } from '../scripts/statement.js';
@@ -177,7 +177,7 @@ class JournalledStep {
     const { step } = this.#input;
     const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
     const hasJournal = (await session.query(sql.journal.describe(this.#journal)))[0]?.rows[0]?.[0] === 't';
-    const broken = await this.#inOwnTransaction('begin', async () => {
+    const begin: OwnWork = async () => {
       const sent = await session.pipeline([
         sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
         toolbox.history.readRows(toolbox.database, plan.history.table),
@@ -219,7 +219,14 @@ class JournalledStep {
       ]);
       this.#replaceRow(step.entry.rank, this.#exactlyOne(marked.at(-1)));
       return () => wasBegun(this.#request, this.#journal, this.#run);
-    });
+    };
+    let broken: ServerFailure | undefined;
+    try {
+      broken = await this.#inOwnTransaction('begin', begin);
+    } catch (error) {
+      if (!record.exists && isCreatedMeanwhile(error)) return this.#begin();
+      throw error;
+    }
     this.#hasBegun = true;
     if (broken !== undefined) throw connectionLostError(broken);
   }

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { postgresql } from '../../adapters/databases/postgresql/index.js';
 import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
 import { createProject, recordEntries, storedVersions, takeBack, type TestProject } from '../harness/project.js';
 
@@ -200,5 +201,37 @@ describe('many at once', () => {
       await project.remove();
       await database.drop();
     }
+  });
+});
+
+describe('a record that another process creates at the same moment', () => {
+  test.each([
+    ['a rollback', {}, 'DROP TABLE t5;', 'committed'],
+    ['a dry run, which writes afterwards', { mode: 'dry-run' }, 'DROP TABLE t5;', 'dry-run'],
+    [
+      'a rollback without a transaction',
+      {},
+      'CREATE INDEX CONCURRENTLY later ON t4 (id);\nDROP TABLE t5;',
+      'committed',
+    ],
+  ] as const)('does not stop %s', async (_what, options, down, outcome) => {
+    const database = await createDatabase(newestServer().url);
+    const project = await createProject({ database });
+    await project.apply(versions.map((files) => (files.version === '5' ? { ...files, down } : files)));
+    const other = new pg.Client({ connectionString: database.url });
+    await other.connect();
+    await other.query(`BEGIN; ${postgresql.sql.record.create({ schema: 'public', name: 'flyback_record' })}`);
+    const running = takeBack(project, options);
+    const isWaiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+ AND query LIKE '%CREATE TABLE "public"."flyback_record"%'`;
+    while ((await runOn(database.url, isWaiting)).length === 0);
+    await other.query('COMMIT');
+    const { result, failure } = await running;
+    expect(failure).toBeUndefined();
+    expect(result).toMatchObject({ outcome, warnings: [] });
+    expect((await recordEntries(database)).map((entry) => entry['outcome'])).toEqual([outcome]);
+    await other.end();
+    await project.remove();
+    await database.drop();
   });
 });
