@@ -22,7 +22,7 @@ export interface LockArena {
   other(sql: string, options?: HolderOptions): Promise<pg.Client>;
   /** Resolves when everybody who is in a transaction has been so for more than the second that counts as long. */
   grown(): Promise<void>;
-  /** Ends everybody that `other` has brought. */
+  /** Ends everybody that `other` has brought, and what they have prepared. */
   dismiss(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -64,6 +64,11 @@ export async function startLockArena(major: number): Promise<LockArena> {
     },
     dismiss: async () => {
       await Promise.all(sessions.splice(0).map((session) => session.end().catch(() => undefined)));
+      const left = await runOn(
+        database.url,
+        'SELECT quote_literal(gid) AS gid FROM pg_prepared_xacts WHERE database = current_database()',
+      );
+      for (const { gid } of left) await runOn(database.url, `ROLLBACK PREPARED ${String(gid)}`);
     },
     stop: async () => {
       await project.remove();

@@ -238,6 +238,25 @@ describe('a rollback among others', () => {
       if (granted !== '') await runOn(database.url, `REVOKE ${granted} FROM app`);
     });
 
+    test('who only waits in line is ended when nobody in it holds the lock, and not before', async () => {
+      await arena.start(orders, { version: '2', up: 'SELECT 1', down: "UPDATE orders SET note = 'back';" });
+      const reader = await arena.other('SELECT FROM orders', { application: 'reader' });
+      const queued = await arena.other('SELECT 1', { application: 'queued' });
+      const answer = queued.query('ALTER TABLE orders ADD COLUMN n int').catch((error: unknown) => error);
+      await arena.grown();
+      // The update goes with the reader, but not ahead of the change of the table.
+      const { result, events } = await takeBack(project, { cancelBlockers: true });
+      expect(result?.outcome).toBe('committed');
+      expect(events.filter(({ kind }) => kind === 'session-ended')).toMatchObject([
+        { how: 'cancelled', holder: { application: 'queued' } },
+      ]);
+      expect(events.findIndex(({ kind }) => kind === 'blocked')).toBeLessThan(
+        events.findIndex(({ kind }) => kind === 'session-ended'),
+      );
+      expect(await answer).toMatchObject({ code: '57014' });
+      expect(await isAlive(reader)).toBe(true);
+    });
+
     test('a dry run ends nobody', async () => {
       await arena.start(dropOrders);
       const idle = await arena.other('SELECT FROM orders');
