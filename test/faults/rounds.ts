@@ -175,7 +175,8 @@ function delayed(ms: number): Moment {
 /** A third anywhere in the run, half of which passes before anything is changed; the others at or after a line of progress. */
 function chooseMoment({ durationMs, lines }: Rhythm, random: () => number): Moment {
   if (random() < 1 / 3) return delayed(random() * durationMs);
-  const line = 1 + Math.floor(random() * lines);
+  // The last line comes when everything is done.
+  const line = 1 + Math.floor(random() * (lines - 1));
   const later = delayed((random() * durationMs) / 4);
   return async (running) => {
     await running.untilLine(line);

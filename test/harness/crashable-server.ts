@@ -36,12 +36,12 @@ export async function startCrashable(major: number): Promise<CrashableServer> {
     settings: { synchronous_commit: 'on' },
   });
   const lockFile = path.join(server.dataFolder, 'postmaster.pid');
+  let pid = server.processId;
   let dismissGuard = (): void => undefined;
   return {
     major,
     url: server.url,
     crash: async () => {
-      const pid = Number.parseInt(await fs.readFile(lockFile, 'utf8'), 10);
       process.kill(pid, 'SIGQUIT');
       await until(async () => !(await exists(lockFile)));
     },
@@ -49,8 +49,9 @@ export async function startCrashable(major: number): Promise<CrashableServer> {
       const deadline = Date.now() + patienceMs;
       for (;;) {
         const child = await launchAgain(server.dataFolder);
+        pid = child.pid ?? 0;
         dismissGuard();
-        dismissGuard = startGuard(path.dirname(server.dataFolder), child.pid ?? 0);
+        dismissGuard = startGuard(path.dirname(server.dataFolder), pid);
         await until(async () => child.exitCode !== null || (await answers(server.url)));
         if (child.exitCode === null) return;
         // For a moment the port may be the near end of some connection; whatever else it is does not go away.
