@@ -338,6 +338,10 @@ forEachMajor(({ major }) => {
         'flyback: flyback',
         'reporting: others',
       ]);
+      const asking = await hold('SELECT FROM lone', { application: 'asking' });
+      await asking.query(`SELECT pg_try_advisory_xact_lock(${toolLock.key})`);
+      expect(await belonging()).toContain('asking: migration-tool');
+      await asking.end();
       await main.end();
       await until(belonging, (found) => found[0] === 'PostgreSQL JDBC Driver: others');
       for (const client of clients) await client.end();

@@ -88,10 +88,13 @@ function isToolLock(lock: ToolLock): string {
  * pg_prepared_xacts, one of them missing; `tool` (see toolSessions) must be at hand. What the role may not see is null.
  */
 function holderColumns(session: Session, lock: ToolLock): string {
+  const asking = [String.raw`pg_try_advisory_(xact_)?lock\(${lock.key}\)`, ...lock.approach.own]
+    .map((pattern) => `(?:${pattern})`)
+    .join('|');
   return `coalesce(a.pid, 0)::text, x.gid, coalesce(a.usename, x.owner)::text, a.application_name, pg_catalog.host(a.client_addr), a.backend_type, a.state,
  extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(a.xact_start, x.prepared))::text, pg_catalog.left(a.query, ${queryLength}),
  CASE WHEN a.application_name = 'flyback' THEN 'flyback'
-  WHEN a.query ~ 'pg_try_advisory_(xact_)?lock\\(${lock.key}\\)' OR EXISTS (SELECT FROM tool t WHERE t.pid = a.pid
+  WHEN a.query ~ ${quoteLiteral(asking)} OR EXISTS (SELECT FROM tool t WHERE t.pid = a.pid
    OR t.usesysid = a.usesysid AND t.application_name = a.application_name AND t.client_addr IS NOT DISTINCT FROM a.client_addr) THEN 'migration-tool'
   ELSE 'others' END,
  (SELECT r.rolsuper AND NOT m.rolsuper FROM pg_catalog.pg_roles r, pg_catalog.pg_roles m WHERE r.oid = a.usesysid AND m.rolname = current_user)::text,
