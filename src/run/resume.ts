@@ -38,7 +38,7 @@ export interface ResumePlan {
   readonly begunBy: string;
   readonly reason: string | null;
   readonly script: string;
-  /** The file was changed since; what has finished is unchanged. */
+  /** The file or a placeholder in it was changed since; what has finished is unchanged. */
   readonly scriptChanged: boolean;
   /** Why it stopped, where that is known. */
   readonly stoppedBecause: string | null;
@@ -86,6 +86,7 @@ export async function planResume(project: ConnectedProject): Promise<BuiltResume
   if (script === undefined) throw new FlybackError('internal', 'The plan to resume has no script.');
   const redact = createRedactor(project.config.secrets);
   requireSameBeginning(open, script);
+  requireUnmoved(open, script);
   const finished = new Set(open.finished.map((entry) => entry.statement));
   return {
     open,
@@ -98,7 +99,7 @@ export async function planResume(project: ConnectedProject): Promise<BuiltResume
       begunBy: `${begun.who.systemUser} on ${begun.who.host}`,
       reason: begun.reason,
       script: begun.script.file,
-      scriptChanged: script.checksum !== begun.script.checksum,
+      scriptChanged: script.checksum !== begun.script.checksum || !isSameText(open, script),
       stoppedBecause: open.unverified ?? open.failure?.message ?? null,
       statements: script.statements.map((statement, index) => ({
         line: statement.line,
@@ -123,7 +124,7 @@ export async function resume(
   if (plan.scriptChanged && options.changedScript !== true) {
     throw new FlybackError(
       'journal-mismatch',
-      `${plan.script} was changed after the run was interrupted; what has finished is unchanged.`,
+      `${plan.script}, or a placeholder in it, was changed after the run was interrupted; what has finished is unchanged.`,
       { hint: 'Read what is left to run, then say so: flyback resume --changed-script' },
     );
   }
@@ -330,6 +331,31 @@ function requireSameBeginning(open: OpenRun, script: RollbackScript): void {
 
 function printChecksum({ script }: JournalBegun): string {
   return `SHA-256 ${script.checksum.slice(0, 12)}…`;
+}
+
+function isSameText({ begun }: OpenRun, script: RollbackScript): boolean {
+  return (
+    script.statements.length === begun.statements.length &&
+    script.statements.every(({ text }, index) => sha256(text) === begun.statements[index])
+  );
+}
+
+/**
+ * What is under way may be corrected, not moved: an answer to what became of it would be taken for the statement that
+ * stands in its place now, and it would run again in its new one.
+ */
+function requireUnmoved({ begun, open: started }: OpenRun, script: RollbackScript): void {
+  if (started === undefined || started.mode === 'transaction') return;
+  const hashes = script.statements.map(({ text }) => sha256(text));
+  if (hashes[started.statement] === started.hash) return;
+  const count = (list: readonly string[]): number => list.filter((hash) => hash === started.hash).length;
+  const now = hashes.indexOf(started.hash);
+  if (now < 0 || count(hashes) < count(begun.statements)) return;
+  throw new FlybackError(
+    'journal-mismatch',
+    `The script of version ${begun.version} is not the one that was interrupted: the statement that was under way (line ${started.line} then) has moved to line ${script.statements[now]?.line ?? 0}.`,
+    { hint: `Put ${begun.script.file} back as it was up to this statement; what comes after it may be changed.` },
+  );
 }
 
 async function inspectOpen(project: ConnectedProject, open: OpenRun, script: RollbackScript): Promise<Inspection> {

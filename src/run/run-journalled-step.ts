@@ -23,7 +23,7 @@ import { stepSettings, type RunRequest } from './run-request.js';
 import type { StepOutcome, StepResult } from './run-result.js';
 import { checkTouched } from './run-step.js';
 import { stepEntry } from './step-entry.js';
-import { connectionLostError, guardError, isLockTimeout, scriptError } from './step-failure.js';
+import { connectionLostError, guardError, isLockTimeout, raiseLimit, scriptError } from './step-failure.js';
 import { unmet, verificationResult } from './verification-result.js';
 
 /** One step that runs statement by statement. The caller holds the tool's lock for the session. */
@@ -843,10 +843,13 @@ function causeOf({ code, message }: FlybackError): string {
     .replace(/\.$/, '');
 }
 
-function nextAfter({ code, hint }: FlybackError): string {
+function nextAfter({ code, hint, serverCode }: FlybackError): string {
   const resume = 'flyback resume';
   if (code === 'cancelled') return `Carry it on with: ${resume}`;
-  if (code === 'connection-lost') return `When the server can be reached again: ${resume}`;
+  if (code === 'connection-lost') {
+    const raise = raiseLimit(serverCode);
+    return raise === undefined ? `When the server can be reached again: ${resume}` : `${raise}; then run: ${resume}`;
+  }
   if (hint === undefined || /rolled back/i.test(hint)) return `Put right what stopped it, then run: ${resume}`;
   // What a verification hints at is what it waits for.
   return code === 'verification-failed'

@@ -112,6 +112,12 @@ export function guardError(failure: ServerFailure, table: QualifiedName): Flybac
   }
   if (isLockTableFull(failure)) return lockTableError(failure);
   if (failure.serverCode === '57014') return cancelledOrTimedOut(failure);
+  if (failure.serverCode === '53100') {
+    return new FlybackError('script-failed', `flyback could not write its own entries: ${failure.message}.`, {
+      hint: diskFullHint,
+      serverCode: failure.serverCode,
+    });
+  }
   return new FlybackError('script-failed', `The server refused a statement of flyback: ${failure.message}`, {
     hint: failure.hint ?? 'Everything was rolled back.',
     serverCode: failure.serverCode,
@@ -120,7 +126,7 @@ export function guardError(failure: ServerFailure, table: QualifiedName): Flybac
 
 function cancelledOrTimedOut(failure: ServerFailure): FlybackError {
   return new FlybackError('script-failed', `The server cancelled the statement: ${failure.message}.`, {
-    hint: 'If statement_timeout was too short for it, raise run.statementTimeout; everything was rolled back.',
+    hint: 'If statement_timeout was too short for it, raise run.statementTimeout.',
     serverCode: failure.serverCode,
   });
 }
@@ -130,11 +136,26 @@ export function connectionLostError(failure: ServerFailure): FlybackError {
     'connection-lost',
     `The connection to the server was lost (${failure.message}); the server rolls back what was not committed.`,
     {
-      hint: 'Check the server, then run flyback status to see where the history stands.',
+      hint:
+        raiseLimit(failure.serverCode) ?? 'Check the server, then run flyback status to see where the history stands.',
       serverCode: failure.serverCode,
     },
   );
 }
+
+/** What to do where the server has closed the connection by a limit of the role, else undefined. */
+export function raiseLimit(serverCode: string | undefined): string | undefined {
+  const setting = serverCode === undefined ? undefined : closingLimits[serverCode];
+  return setting === undefined ? undefined : `Raise the limit of the role: ALTER ROLE … SET ${setting} = …`;
+}
+
+const closingLimits: Readonly<Record<string, string>> = {
+  '25P03': 'idle_in_transaction_session_timeout',
+  '25P04': 'transaction_timeout',
+  '57P05': 'idle_session_timeout',
+};
+
+const diskFullHint = 'The disk of the server is full: make room there, then try again.';
 
 function lockTableError(failure: ServerFailure): FlybackError {
   return new FlybackError(
@@ -183,8 +204,10 @@ function hintFor(failure: ServerFailure): string {
       return 'Connect as the owner of the object, or grant the privilege.';
     case '55P03':
       return 'Another session holds the lock: end it or raise run.lockTimeout, then try again.';
+    case '53100':
+      return diskFullHint;
     case '57014':
-      return 'If statement_timeout was too short, raise run.statementTimeout; everything was rolled back.';
+      return 'If statement_timeout was too short, raise run.statementTimeout.';
     case '25001':
       return 'This statement cannot run inside a transaction: write -- flyback: transaction off into the script.';
     case '2D000':

@@ -5,6 +5,7 @@ import { endingOf } from '../locks/ending.js';
 import { endedSentence } from './end-blockers.js';
 import type { RunRequest } from './run-request.js';
 import type { RunEvent, RunResult } from './run-result.js';
+import { successorOf } from './same-server.js';
 
 /** A server that has answered nothing for so long is looked at, and how often from then on. */
 const quietMs = 1000;
@@ -162,6 +163,8 @@ class LockWatcher {
     const { toolbox, plan, session: own, redact } = this.#request;
     const session = await (this.#session ??= this.#reconnect());
     if (this.#isStopped) return;
+    // Numbers of processes mean others there; ending those would be the worst.
+    if (successorOf(own.facts, session.facts).kind !== 'same') throw new Error('another server answers');
     const { locks } = toolbox.database;
     const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
     const found = await locks.waitOf(session, own.facts.backendId, lock);

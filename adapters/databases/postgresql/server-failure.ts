@@ -9,8 +9,11 @@ interface PgError extends Error {
   readonly position?: string;
 }
 
-/** SQLSTATEs after which the server has closed the connection, though it still could say why. */
-const closing = new Set(['57P01', '57P02', '57P03', '25P03', '57P05']);
+/**
+ * SQLSTATEs after which the server has closed the connection, though it still could say why: shutdowns, a database that was
+ * dropped, and the timeouts of idle sessions and of whole transactions (PostgreSQL manual, "PostgreSQL Error Codes").
+ */
+const closing = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04']);
 
 /** What a server, or the loss of it, made of a message. */
 export function serverFailure(cause: unknown): ServerFailure {
@@ -31,6 +34,14 @@ export function serverFailure(cause: unknown): ServerFailure {
 export function sessionError(cause: unknown, doing: string, stage: 'connecting' | 'connected'): FlybackError {
   if (cause instanceof FlybackError) return cause;
   const error = cause as PgError;
+  const failure = serverFailure(cause);
+  if (stage === 'connected' && failure.connectionLost) {
+    return new FlybackError('connection-lost', `The connection to the server was lost: ${error.message}.`, {
+      hint: 'Check the server and the network, then run flyback status to see where things stand.',
+      cause,
+      serverCode: failure.serverCode,
+    });
+  }
   const { code: likely, hint } = advice(error);
   const code = stage === 'connected' && likely === 'connection-failed' ? 'script-failed' : likely;
   return new FlybackError(code, `${doing}: ${error.message || String(error.code ?? cause)}.`.replace(/\.\.$/, '.'), {

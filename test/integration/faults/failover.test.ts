@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { withProject } from '../../../src/compose/open-project.js';
+import type { ServerIdentity, Session } from '../../../src/adapter/database.js';
+import { connect, loadProjectConfig, withProject } from '../../../src/compose/open-project.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import { abandon } from '../../../src/run/resume.js';
 import { takeOverData } from '../../harness/copy-server.js';
 import { startCrashable, type CrashableServer } from '../../harness/crashable-server.js';
-import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../../harness/postgres.js';
+import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
 import {
   carryOn,
   createProject,
@@ -30,7 +33,8 @@ const oneByOne: VersionFiles = {
   down: 'DROP INDEX CONCURRENTLY gone_id;\nDROP TABLE gone;',
 };
 
-forEachMajor(({ major }) => {
+describe('failover', () => {
+  const { major } = newestServer();
   let original: CrashableServer;
   let standIn: CrashableServer;
   /** Of another cluster, and never a copy. */
@@ -280,6 +284,31 @@ forEachMajor(({ major }) => {
     });
   });
 
+  test.each([
+    ['the same server', true],
+    ['another server', false],
+  ])('a session that keeps the run waiting is ended only by way of the same server: %s', async (_name, isSame) => {
+    const patient = await createProject({ database, flyback: '[run]\nlockTimeout = "4s"\nlockRetries = 0\n' });
+    await patient.apply([first, { ...inTransaction, down: 'SELECT pg_sleep(0.5);\nDROP TABLE gone;' }]);
+    const holder = new pg.Client({ connectionString: database.url });
+    holder.on('error', () => undefined);
+    await holder.connect();
+    try {
+      const { failure, events } = await takeBack(patient, {
+        cancelBlockers: true,
+        reconnect: () => connectAs(patient, isSame ? undefined : 'another/1'),
+        observe: ({ kind }) => {
+          if (kind === 'step-started') void holder.query('BEGIN; SELECT * FROM gone').catch(() => undefined);
+        },
+      });
+      expect(failure?.code).toBe(isSame ? undefined : 'lock-unavailable');
+      expect(events.some(({ kind }) => kind === 'session-ended')).toBe(isSame);
+    } finally {
+      await holder.end().catch(() => undefined);
+      await patient.remove();
+    }
+  });
+
   describe('between plan and run', () => {
     beforeEach(() => project.apply([first, inTransaction]));
 
@@ -322,6 +351,63 @@ forEachMajor(({ major }) => {
     });
   });
 });
+
+forEachMajor((server) => {
+  describe('a session', () => {
+    let database: TestDatabase;
+    let project: TestProject;
+    const role = `flyback_plain_${randomUUID().slice(0, 8)}`;
+
+    beforeAll(async () => {
+      database = await createDatabase(server.url);
+      await runOn(server.url, `CREATE ROLE ${role} LOGIN`);
+      project = await createProject({ database, connection: { url: database.jdbcUrl, user: role } });
+    });
+    afterAll(async () => {
+      await runOn(database.url, `DROP OWNED BY ${role}`);
+      await project.remove();
+      await database.drop();
+      await runOn(server.url, `DROP ROLE ${role}`);
+    });
+
+    async function identity(): Promise<ServerIdentity> {
+      const session = await connectAs(project, undefined);
+      await session.close();
+      return session.facts.identity;
+    }
+
+    test('of an ordinary role knows which server it is on', async () => {
+      const [expected] = await runOn(
+        database.url,
+        `SELECT system_identifier || '/' || oid AS database, timeline_id AS timeline FROM pg_control_system(), pg_control_checkpoint(), pg_database WHERE datname = current_database()`,
+      );
+      const found = await identity();
+      expect(found).toMatchObject(expected ?? {});
+      await runOn(database.url, 'CREATE TABLE filler AS SELECT generate_series(1, 1000)');
+      expect((await identity()).walPosition).toBeGreaterThan(found.walPosition ?? Infinity);
+    });
+
+    test('where these functions may not be called is opened all the same', async () => {
+      await runOn(database.url, 'REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public');
+      expect(await identity()).toEqual({ database: null, timeline: null, walPosition: null });
+    });
+  });
+});
+
+/** Another session of this project; one that says so of itself is in another database. */
+async function connectAs(project: TestProject, identity: string | undefined): Promise<Session> {
+  const session = await connect(await loadProjectConfig({ folder: project.folder, environment: {} }));
+  const { facts } = session;
+  return {
+    facts: { ...facts, identity: { ...facts.identity, database: identity ?? facts.identity.database } },
+    query: (sql) => session.query(sql),
+    pipeline: (messages, onAnswer) => session.pipeline(messages, onAnswer),
+    copyIn: (statement, data) => session.copyIn(statement, data),
+    takeNotices: () => session.takeNotices(),
+    cancel: () => session.cancel(),
+    close: () => session.close(),
+  };
+}
 
 /** As a logical copy of the database carries them over. */
 async function copyRows(from: TestDatabase, to: TestDatabase, tables: readonly string[]): Promise<void> {
