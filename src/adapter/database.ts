@@ -3,6 +3,7 @@ import type { QualifiedName } from '../history/history.js';
 import type { ObjectRef, ParseProblem, StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
 import type { LockQueries } from './locks.js';
+import type { ProofQueries } from './proof-queries.js';
 import type { ServerChecks } from './server-checks.js';
 
 /*
@@ -221,6 +222,8 @@ export interface DatabaseAdapter {
   readonly locks: LockQueries;
   /** What `doctor` asks; loaded only there. */
   loadServerChecks(): Promise<ServerChecks>;
+  /** What a proof compares; asked only of scratch databases. */
+  loadProofQueries(): Promise<ProofQueries>;
   readonly sql: DatabaseSql;
 }
 

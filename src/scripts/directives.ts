@@ -30,6 +30,7 @@ export const directiveNames = [
   'triggers',
   'risk',
   'allow-loss',
+  'leaves',
   'approval',
   'stub',
   'migration-checksum',
@@ -68,7 +69,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Reads the `flyback:` and `expect:` comments; whatever is misspelt becomes an error finding with the nearest word. */
 export function readDirectives(lines: readonly CommentLine[], report: ScriptReport): ReadDirectives {
-  const found: Writable<Directives> = { allowLoss: [], stub: false };
+  const found: Writable<Directives> = { allowLoss: [], leaves: [], stub: false };
   const marks: VerificationMark[] = [];
   const seen = new Set<string>();
   for (const [index, line] of lines.entries()) {
@@ -92,7 +93,7 @@ export function readDirectives(lines: readonly CommentLine[], report: ScriptRepo
       marks.push({ kind: name, words: value, line, index });
       continue;
     }
-    if (seen.has(name) && name !== 'allow-loss') {
+    if (seen.has(name) && name !== 'allow-loss' && name !== 'leaves') {
       report.add('directive-repeated', line, `The directive ${name} is given twice.`, 'Keep one of them.');
       continue;
     }
@@ -133,6 +134,12 @@ function apply(
       const names = value.split(',').map((part) => part.trim());
       if (names.some((part) => part === '')) return 'needs the names of what may be lost, separated by commas';
       found.allowLoss = [...found.allowLoss, ...names];
+      return undefined;
+    }
+    case 'leaves': {
+      const names = value.split(',').map((part) => part.trim());
+      if (names.some((part) => part === '')) return 'needs the names of what stays behind, separated by commas';
+      found.leaves = [...found.leaves, ...names];
       return undefined;
     }
     case 'approval':

@@ -72,7 +72,7 @@ export function unreadableScript(
     text: '',
     statements: [],
     verifications: [],
-    directives: { allowLoss: [], stub: false },
+    directives: { allowLoss: [], leaves: [], stub: false },
     transaction: 'on',
     takenOver: [],
     findings: [finding],

@@ -16,6 +16,8 @@ export interface Directives {
   readonly risk?: Risk | undefined;
   /** Names of what may be lost (`-- flyback: allow-loss orders.note`). */
   readonly allowLoss: readonly string[];
+  /** What the script leaves behind on purpose, by name (`-- flyback: leaves kept_by_r001`): a schema, or an object with its schema. */
+  readonly leaves: readonly string[];
   readonly approval?: string | undefined;
   /** A stub carries `-- flyback: stub`; it is never run and never passes an audit until the line is removed. */
   readonly stub: boolean;

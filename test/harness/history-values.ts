@@ -91,7 +91,7 @@ export function rollbackScript(versionText: string, changes: Partial<RollbackScr
     text: 'SELECT 1;',
     statements: [],
     verifications: [],
-    directives: { allowLoss: [], stub: false },
+    directives: { allowLoss: [], leaves: [], stub: false },
     transaction: 'on',
     takenOver: [],
     findings: [],

@@ -36,5 +36,6 @@ export const postgresql: DatabaseAdapter = {
   recovery: async (statement: string) => (await import('./recovery.js')).recovery(statement),
   locks: postgresqlLocks,
   loadServerChecks: async () => (await import('./server-checks.js')).postgresqlChecks,
+  loadProofQueries: async () => (await import('./catalog/proof-queries.js')).postgresqlProofQueries,
   sql: postgresqlSql,
 };

@@ -3,6 +3,8 @@
 -- flyback: risk critical
 -- Named because the copy below keeps the rows; flyback need not save them again.
 -- flyback: allow-loss meter_readings
+-- The copy stays until somebody drops it: the schema is not what it was before the migration, and this is meant.
+-- flyback: leaves kept_by_r001
 --
 -- Why not CREATE TABLE copy AS SELECT …: such a copy has the rows and the types of the columns, and nothing else: no
 -- primary key, so nothing stops a row from being restored twice, no defaults, no checks, no NOT NULL, no indexes, no

@@ -69,7 +69,7 @@ describe('an audit', () => {
     const risky = somePair({ risk: risk({ risk: 'high' }) });
     expect(audit([risky], policy, []).findings).toMatchObject([{ code: 'risk-too-high', severity: 'error' }]);
     expect(audit([risky], { ...policy, maxRisk: 'high' }, []).passed).toBe(true);
-    const directives = { allowLoss: [], stub: false, approval: 'DBA-7' };
+    const directives = { allowLoss: [], leaves: [], stub: false, approval: 'DBA-7' };
     expect(audit([somePair({ ...risky, script: rollbackScript('1', { directives }) })], policy, []).passed).toBe(true);
   });
 
@@ -83,14 +83,14 @@ describe('an audit', () => {
   it('warns of a loss that the script does not name', () => {
     const lossy = somePair({ risk: risk({ dataLoss: 'yes' }) });
     expect(audit([lossy], policy, []).findings).toMatchObject([{ code: 'rollback-lossy', severity: 'warning' }]);
-    const directives = { allowLoss: ['orders.note'], stub: false };
+    const directives = { allowLoss: ['orders.note'], leaves: [], stub: false };
     expect(audit([somePair({ ...lossy, script: rollbackScript('1', { directives }) })], policy, []).findings).toEqual(
       [],
     );
   });
 
   it('counts states, and scripts that do something as cover', () => {
-    const stub = rollbackScript('1', { directives: { allowLoss: [], stub: true } });
+    const stub = rollbackScript('1', { directives: { allowLoss: [], leaves: [], stub: true } });
     const { counts } = audit(
       [
         somePair(),

@@ -144,7 +144,7 @@ it('does not tell twice what a script and its folder both report', () => {
 
 describe('a stale rollback', () => {
   const against = (migrationChecksum: number): Parameters<typeof rollbackScript>[1] => ({
-    directives: { allowLoss: [], stub: false, migrationChecksum },
+    directives: { allowLoss: [], leaves: [], stub: false, migrationChecksum },
   });
 
   it.each<{ title: string; stored: number | null; file?: number; directive?: number; isStale: boolean }>([

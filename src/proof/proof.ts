@@ -1,0 +1,41 @@
+import type { CatalogChange } from './compare-catalogs.js';
+import type { Grade } from './grade.js';
+
+/** One thing that was done for a proof, and how it ended. */
+export interface ProofStep {
+  readonly action: 'migrate' | 'roll back' | 'migrate again';
+  readonly durationMs: number;
+  /** Undefined when it ran. */
+  readonly error: string | undefined;
+}
+
+/** What became of one version when it was applied, taken back and applied again in a scratch database. */
+export interface VersionProof {
+  readonly version: string;
+  readonly description: string;
+  readonly grade: Grade;
+  /** One sentence: why it is not exact. */
+  readonly reason: string | undefined;
+  /** What is not as it was before the migration, once it was taken back. */
+  readonly changes: readonly CatalogChange[];
+  /** Tables whose rows are not as they were. */
+  readonly rows: readonly RowChange[];
+  /** What the script leaves behind on purpose, as its directive `leaves` says; not part of the grade. */
+  readonly left: readonly string[];
+  /** What the second migration made other than the first. */
+  readonly again: readonly CatalogChange[];
+  readonly steps: readonly ProofStep[];
+  readonly durationMs: number;
+}
+
+/** Rows of one table, counted and added up into a digest that does not depend on their order, before and after. */
+export interface RowChange {
+  readonly table: string;
+  readonly before: TableRows | undefined;
+  readonly after: TableRows | undefined;
+}
+
+export interface TableRows {
+  readonly count: number;
+  readonly digest: string;
+}
