@@ -189,6 +189,13 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
       run(async () => (await import('./commands/verify.js')).runVerify(context(command), versions)),
     );
   program
+    .command('prove')
+    .description('apply, take back and compare in a scratch database (default: every version with a rollback)')
+    .argument('[versions...]')
+    .action(async (versions: string[], _options: unknown, command: Command) =>
+      run(async () => (await import('./commands/prove.js')).runProve(context(command), versions)),
+    );
+  program
     .command('stub')
     .description('write a commented rollback template for a version')
     .argument('[versions...]')

@@ -19,6 +19,7 @@ const examples: Readonly<Record<string, readonly [string, string]>> = {
   ],
   resume: ['Finish what was interrupted, in a script that cannot be asked:', 'flyback resume --yes'],
   verify: ['Two versions by name, whether taken back by flyback or not:', 'flyback verify 10 9'],
+  prove: ['Two versions of a pull request:', 'flyback prove 11 12'],
   stub: ['For every version that has none:', 'flyback stub --missing'],
   log: [
     'Is the record whole, and does it still hold the entry that was noted down?',

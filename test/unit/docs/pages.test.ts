@@ -18,7 +18,7 @@ const pages = [
 const textOf = (page: string): string => readFileSync(`${root}${page}`, 'utf8');
 
 /** Commands that are named as planned, in the README and on the page that says of each step what flyback does. */
-const planned = ['prove', 'generate', 'restore'];
+const planned = ['generate', 'restore'];
 
 const withoutBlocks = (text: string): string => text.replaceAll(/^```[^]*?^```$/gm, '');
 

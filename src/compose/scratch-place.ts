@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto';
+import { startEmbedded } from '../../adapters/databases/postgresql/embedded.js';
+import type { Session } from '../adapter/database.js';
+import type { ConnectionSettings } from '../config/config.js';
+import type { ScratchPlace } from '../proof/prove-project.js';
+import { toolbox } from './open-project.js';
+
+/** Databases for proofs on an embedded server of this process's own. Throws FlybackError embedded-unavailable. */
+export async function openScratchPlace(): Promise<ScratchPlace & { close(): Promise<void> }> {
+  const server = await startEmbedded({ listen: 'socket' });
+  const connectTo = (databaseName: string): Promise<Session> =>
+    toolbox.database.connect({ ...local, hosts: [{ host: server.host, port: server.port }], databaseName });
+  return {
+    description: `PostgreSQL ${server.version}, embedded`,
+    majorVersion: server.majorVersion,
+    open: async () => {
+      const databaseName = `proof_${randomUUID().replaceAll('-', '')}`;
+      const maintenance = await connectTo(server.databaseName);
+      try {
+        await maintenance.query(`CREATE DATABASE ${databaseName}`);
+      } finally {
+        await maintenance.close();
+      }
+      return connectTo(databaseName);
+    },
+    close: () => server.stop(),
+  };
+}
+
+const local: Omit<ConnectionSettings, 'hosts' | 'databaseName'> = {
+  database: 'postgresql',
+  user: 'postgres',
+  password: undefined,
+  tls: { mode: 'disable' },
+  targetServer: 'any',
+  searchPath: [],
+  options: undefined,
+  applicationName: 'flyback',
+  connectTimeoutMs: 10_000,
+  initSql: undefined,
+  display: 'the scratch server',
+};
