@@ -2,6 +2,7 @@ import type { LockHolder } from '../adapter/locks.js';
 import type { Finding } from '../errors/finding.js';
 import type { Blocker } from './blocker.js';
 import { describeHolder, printAge } from './describe-holder.js';
+import { endingOf } from './ending.js';
 
 /** As many holders are told one by one; a pile of readers looks alike anyway. */
 const toldOneByOne = 10;
@@ -73,9 +74,16 @@ function blockerFinding(blocker: Blocker, endingStatement: (holder: LockHolder) 
         severity: 'warning',
         subject,
         message: `${has}, which must end first${query}.`,
-        hint: 'Wait for it or end it; rollback --cancel-blockers shows such sessions, asks, and ends them.',
+        hint: hintAbout(holder),
       };
   }
+}
+
+function hintAbout(holder: LockHolder): string {
+  const ending = endingOf(holder);
+  return ending.kind === 'leave'
+    ? `Let it finish: ${ending.reason}.`
+    : 'Wait for it or end it; rollback --cancel-blockers shows such sessions, asks, and ends them.';
 }
 
 function othersFinding(others: readonly Blocker[]): Finding {

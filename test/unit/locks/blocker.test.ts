@@ -141,6 +141,8 @@ describe('hazards', () => {
       'warning lock-held 2, line',
     ]);
     expect(hazards({ blockers })[1]).toContain('END IT');
+    expect(hazards({ blockers })[0]).toContain('--cancel-blockers');
+    expect(hazards({ blockers })[4]).not.toContain('--cancel-blockers');
   });
 
   it('tell ten one by one and the others together', () => {
