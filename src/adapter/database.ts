@@ -69,6 +69,14 @@ export interface Session {
    * `onAnswer` is called as each answer arrives, in order, with the results of that message; not for the one that fails.
    */
   pipeline(messages: readonly string[], onAnswer?: OnAnswer): Promise<PipelineOutcome>;
+  /**
+   * Sends several statements as one unit, without waiting between them. Settles when the last has been answered. After an
+   * error the server skips all that follow, whatever became of the transaction: none of them runs because one before it
+   * did not. COPY … FROM STDIN has no place here. `onAnswer` as in pipeline.
+   */
+  batch(commands: readonly Command[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome>;
+  /** Plans that were kept for this session are not relied on any more: a script may have ended them. */
+  forgetPlans(): void;
   /** Runs COPY … FROM STDIN with its data. */
   copyIn(statement: string, data: string): Promise<QueryResult | { readonly failure: ServerFailure }>;
   /** Server messages (NOTICE, WARNING) since the last call, oldest first. */
@@ -79,12 +87,33 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** One statement of a batch. */
+export interface Command {
+  readonly sql: string;
+  /** What $1, $2 … stand for, as text or NULL; the server tells their types from the statement. */
+  readonly values?: readonly (string | null)[] | undefined;
+  /** Comes again with the same text: the server keeps its plan. Only where every batch reaches the same server process. */
+  readonly keepsPlan?: boolean | undefined;
+  /** Without it the result tells no columns. */
+  readonly tellsColumns?: boolean | undefined;
+  /** The answer leaves the server when the statement has ended, not together with those that follow. */
+  readonly answersAtOnce?: boolean | undefined;
+}
+
 export type OnAnswer = (index: number, results: readonly QueryResult[]) => void;
 
 export interface PipelineOutcome {
   /** Results of the messages before the failing one, or of all. */
   readonly results: readonly (readonly QueryResult[])[];
   readonly failure: { readonly index: number; readonly error: ServerFailure } | undefined;
+}
+
+export type OnCommandAnswer = (index: number, result: QueryResult) => void;
+
+export interface BatchOutcome {
+  /** Results of the statements before the failing one, or of all. */
+  readonly results: readonly QueryResult[];
+  readonly failure: PipelineOutcome['failure'];
 }
 
 /** What a server said when it refused a statement. Text may hold user data but no connection secrets. */
@@ -284,6 +313,7 @@ export const guardMarks = {
   backendChanged: 'flyback.backend_changed',
   tablesWritten: 'flyback.tables_written',
   encodingChanged: 'flyback.encoding_changed',
+  toolNear: 'flyback.tool_near',
 } as const;
 
 /**
@@ -317,6 +347,8 @@ export interface DatabaseSql {
    * is the answer.
    */
   toolApproach(lock: ToolLock): string;
+  /** Raises toolNear unless toolApproach has no row. */
+  guardApproach(lock: ToolLock): string;
   /** Shuts everyone else out of the history, and other writers out of the record. */
   lockTables(history: QualifiedName, record: QualifiedName | undefined): string;
   /** Remembers, for guardWrites, how much this session has written to the two tables. */
@@ -329,7 +361,7 @@ export interface DatabaseSql {
   /** Raises tablesWritten when the record no longer guards itself against changes. */
   guardRecord(record: QualifiedName): string;
   /** Raises historyChanged unless the table has this many rows and this highest rank (0 when empty). */
-  guardHistory(history: QualifiedName, rowCount: number, maxRank: number): string;
+  guardHistory(history: QualifiedName, rowCount: number, maxRank: number): Command;
   /** Switches triggers off for the script that follows, in replica mode. */
   enterReplicaMode(): string;
   /**
@@ -348,10 +380,6 @@ export interface DatabaseSql {
   tableTriggers(tables: readonly ObjectRef[]): string;
   /** Puts those of them that still exist back into their states, whatever they are called by then. */
   restoreTriggers(triggers: readonly { readonly id: string; readonly state: string }[]): string;
-  /** Keeps the plan of a query that a run repeats for every step; execute runs it, unprepare forgets it. */
-  prepare(name: string, query: string): string;
-  execute(name: string): string;
-  unprepare(name: string): string;
   readonly commit: string;
   readonly rollback: string;
   readonly record: RecordSql;
@@ -389,6 +417,8 @@ export interface RecordSql {
   /** One row (hash, format) of the newest entry, or none; the format as its text says at its beginning, else null. */
   head(table: QualifiedName): string;
   append(table: QualifiedName, row: RecordRow): string;
+  /** The same, the values apart from a text that is the same for every row. */
+  appendValues(table: QualifiedName, row: RecordRow): Command;
   /** Rows (id, entry, previous_hash, hash) by id, oldest first; the last `limit` of them when given. */
   read(table: QualifiedName, limit?: number): string;
   /** Shuts out other writers until the transaction ends; readers go on. */

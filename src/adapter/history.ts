@@ -3,7 +3,7 @@ import type { Finding } from '../errors/finding.js';
 import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
 import type { Version, VersionScheme } from '../history/version.js';
-import type { DatabaseAdapter, QueryResult, ToolLock } from './database.js';
+import type { Command, DatabaseAdapter, QueryResult, ToolLock } from './database.js';
 
 /*
  * The history axis. Adding a tool: copy adapters/histories/flyway, fill in the same files, add a line in
@@ -62,6 +62,8 @@ export interface HistoryAdapter {
   toolLock(database: DatabaseAdapter, table: QualifiedName): ToolLock;
   /** DELETE of exactly this row, guarded by every stored column that identifies it, returning what was deleted. */
   removeRow(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): string;
+  /** The same, the values apart from a text that is the same for every row; returns no row. */
+  removeRowValues(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): Command;
   /**
    * UPDATE of exactly this row, guarded like removeRow, that sets its mark of success; returns the row as it is then.
    * A row marked as failed stops the tool's own migrate.

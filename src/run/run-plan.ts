@@ -1,3 +1,4 @@
+import type { Command } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import type { PlanStep } from '../plan/plan.js';
@@ -5,14 +6,14 @@ import { genesisHash, type RecordEntry, type RecordOutcome } from '../record/rec
 import { chainEntry } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { wasCommitted, writeAfterwards } from './aftermath.js';
-import { aboutToMigrate, approachQuery, staleWarning } from './approach.js';
+import { aboutToMigrate, staleWarning } from './approach.js';
 import { openTransaction } from './open-transaction.js';
 import { cancelledError, pause, throwIfCancelled } from './pause.js';
 import type { RunRequest } from './run-request.js';
 import type { RunResult, StepOutcome, StepResult } from './run-result.js';
 import { runStep, type StepWork } from './run-step.js';
 import { connectionLostError, guardError } from './step-failure.js';
-import { openingMessage, type StepMessage } from './step-messages.js';
+import { openingMessages, type StepMessage } from './step-messages.js';
 import { stepEntry } from './step-entry.js';
 import { stepTexts, type StepTexts } from './step-texts.js';
 import { watched } from './watch-locks.js';
@@ -70,7 +71,7 @@ function quiet(onEvent: RunRequest['onEvent']): RunRequest['onEvent'] {
 /** A step whose work is done and whose commit has yet to be sent: it travels with the next step. */
 interface Uncommitted {
   readonly index: number;
-  readonly messages: readonly string[];
+  readonly commands: readonly Command[];
   readonly hash: string;
   readonly started: number;
 }
@@ -86,7 +87,7 @@ class TransactionalRun {
   #recordHash: string | undefined;
   #retriesLeft: number;
   #keepsLock = false;
-  #preparedTexts: StepTexts | undefined;
+  #knownTexts: StepTexts | undefined;
 
   constructor(request: RunRequest) {
     this.#request = request;
@@ -143,14 +144,14 @@ class TransactionalRun {
       this.#announce(index);
       if (uncommitted === undefined) await this.#open(index);
       const opening: readonly StepMessage[] =
-        uncommitted === undefined ? [] : [openingMessage(this.#request, this.#texts, this.#remaining)];
+        uncommitted === undefined ? [] : openingMessages(this.#request, this.#texts, this.#remaining);
       const before: Uncommitted | undefined = uncommitted;
       const attempt = await runStep(
         this.#request,
         this.#texts,
         step,
         script,
-        before?.messages ?? [],
+        before?.commands ?? [],
         opening,
         { record: this.#record, writes: { removed: 1, appended: 0 } },
         () => {
@@ -185,7 +186,10 @@ class TransactionalRun {
       this.#note(index, 'not-run', attempt.work, started);
       uncommitted = {
         index,
-        messages: [`${sql.record.append(this.#request.plan.recordTable, row)};${sql.commit}`],
+        commands: [
+          this.#texts.repeated(sql.record.appendValues(this.#request.plan.recordTable, row)),
+          { sql: sql.commit },
+        ],
         hash: row.hash,
         started,
       };
@@ -205,7 +209,7 @@ class TransactionalRun {
       const works: { readonly work: StepWork; readonly started: number }[] = [];
       this.#remaining = this.#request.entries;
       await this.#open(0);
-      let leading: readonly string[] = [];
+      let leading: readonly Command[] = [];
       let isRetried = false;
       for (let index = 0; index < this.#steps.length; index += 1) {
         const { step, script } = this.#at(index);
@@ -241,7 +245,7 @@ class TransactionalRun {
         } else {
           const row = chainEntry(this.#entry(index, 'committed', attempt.work, started, undefined), this.#lastHash);
           this.#lastHash = row.hash;
-          leading = [sql.record.append(this.#request.plan.recordTable, row)];
+          leading = [this.#texts.repeated(sql.record.appendValues(this.#request.plan.recordTable, row))];
         }
         if (this.#request.signal?.aborted === true) {
           for (let earlier = 0; earlier <= index; earlier += 1) this.#mark(earlier, 'rolled-back');
@@ -259,7 +263,7 @@ class TransactionalRun {
       }
       await this.#commitLast({
         index: this.#steps.length - 1,
-        messages: [...leading, sql.commit],
+        commands: [...leading, { sql: sql.commit }],
         hash: this.#lastHash,
         started: works.at(-1)?.started ?? 0,
       });
@@ -285,7 +289,7 @@ class TransactionalRun {
         this.#lastHash = opened.lastHash;
         this.#record = opened.record;
         await this.#keepLock();
-        await this.#prepareTexts();
+        this.#knownTexts ??= stepTexts(this.#request, this.#record);
         return;
       } catch (error) {
         if (
@@ -320,21 +324,12 @@ class TransactionalRun {
     this.#keepsLock = true;
   }
 
-  async #prepareTexts(): Promise<void> {
-    if (this.#preparedTexts !== undefined) return;
-    const texts = stepTexts(this.#request, this.#record);
-    if (texts.prepare !== undefined) await this.#request.session.query(texts.prepare);
-    this.#preparedTexts = texts;
-  }
-
   get #texts(): StepTexts {
-    if (this.#preparedTexts === undefined) throw new FlybackError('internal', 'A step began before its transaction.');
-    return this.#preparedTexts;
+    if (this.#knownTexts === undefined) throw new FlybackError('internal', 'A step began before its transaction.');
+    return this.#knownTexts;
   }
 
   async #letGo(): Promise<void> {
-    const release = this.#preparedTexts?.release;
-    if (release !== undefined) await this.#request.session.query(release).catch(() => undefined);
     await this.#releaseLock();
   }
 
@@ -350,7 +345,8 @@ class TransactionalRun {
 
   async #commitLast(last: Uncommitted): Promise<void> {
     // Whoever could not be seen when the history was locked may show by now: too late to stop, in time to tell.
-    const sent = await this.#request.session.pipeline([approachQuery(this.#request), ...last.messages]);
+    const { approach } = this.#texts;
+    const sent = await this.#request.session.batch([...approach, ...last.commands]);
     if (sent.failure !== undefined) {
       const { error } = sent.failure;
       await this.#commitFailed(
@@ -360,7 +356,7 @@ class TransactionalRun {
       );
     }
     this.#committed(last);
-    const warning = staleWarning(sent.results[0]);
+    const warning = staleWarning(sent.results.slice(0, approach.length));
     if (warning !== undefined) this.#warnings.push(warning);
   }
 

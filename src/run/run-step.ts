@@ -1,4 +1,4 @@
-import type { QueryResult, ServerFailure } from '../adapter/database.js';
+import type { Command, QueryResult, ServerFailure } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { PlannedStatement, PlanStep } from '../plan/plan.js';
 import type { RecordedStatement } from '../record/record-entry.js';
@@ -7,9 +7,9 @@ import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { VerificationResult } from '../verify/verification.js';
 import type { RunRequest } from './run-request.js';
 import { rememberingProcesses } from './approach.js';
-import { connectionLostError, guardError, isLockTimeout, scriptError } from './step-failure.js';
+import { connectionLostError, guardError, isLockTimeout, isToolNear, scriptError } from './step-failure.js';
 import { recordedStatement } from './recorded-statement.js';
-import { stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
+import { maySwitchConstraints, stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
 import type { StepTexts } from './step-texts.js';
 import { verificationError, verificationResult } from './verification-result.js';
 
@@ -36,28 +36,37 @@ export type StepAttempt =
     };
 
 /**
- * Sends what leads and opens the step, and once the server has answered that its transaction is open, the whole script
- * in one go; checks every answer. The transaction is left open: nothing is committed here. `opening` messages belong to
- * this step; `leading` ones (the commit of the step before) to what came before, and `onLeadingDone` is called as soon as
- * the server has answered the last of them.
+ * Sends what leads, what opens the step and the whole script as one unit; checks every answer. The transaction is left
+ * open: nothing is committed here. `opening` messages belong to this step; `leading` ones (the commit of the step before)
+ * to what came before, and `onLeadingDone` is called when the server has answered the last of them.
+ *
+ * A statement of the script may only be on its way together with the opening because the server skips it when the opening
+ * fails, also when it never came to BEGIN (a cancel request that meets the server just then): in messages that stand
+ * alone it would run, and commit, on its own.
  */
 export async function runStep(
   request: RunRequest,
   texts: StepTexts,
   step: PlanStep,
   script: RollbackScript,
-  leading: readonly string[],
+  leading: readonly Command[],
   opening: readonly StepMessage[],
   own: OwnTables,
   onLeadingDone: () => void,
 ): Promise<StepAttempt> {
   const collected = new Collector(request, step, script, onLeadingDone);
-  const opened = await open(request, step, leading, opening, collected);
-  if ('kind' in opened && opened.kind === 'not-alone') return opened;
-  const sent =
-    'kind' in opened
-      ? opened
-      : await send(request, opened.leading, stepMessages(request, texts, step, script, opened, own), collected);
+  const act = async (ahead: readonly Command[], first: readonly StepMessage[]): Promise<Sent> => {
+    const found = await findTriggers(request, step, ahead, first, collected);
+    if ('kind' in found) return found;
+    const messages = stepMessages(request, texts, step, script, found, own);
+    return send(request, found.leading, [...found.opening, ...messages], collected);
+  };
+  let sent = await act(leading, opening);
+  if (sent.kind === 'failed' && isToolNear(sent.failure)) {
+    const looked = await lookCloser(request, texts, opening, collected);
+    if (looked.kind === 'not-alone') return looked;
+    sent = looked.kind === 'done' ? await act([], []) : looked;
+  }
   if (sent.kind === 'leading-failed') return sent;
   const work = collected.work();
   if (sent.kind === 'failed') {
@@ -81,56 +90,59 @@ export async function runStep(
   }
 }
 
-interface Opened {
+/**
+ * Somebody was seen who may have read the history, and the transaction failed for that: it is opened again, and the script
+ * waits until it is known who that was.
+ */
+async function lookCloser(
+  request: RunRequest,
+  texts: StepTexts,
+  opening: readonly StepMessage[],
+  collected: Collector,
+): Promise<Sent | Extract<StepAttempt, { kind: 'not-alone' }>> {
+  await request.session.query(request.toolbox.database.sql.rollback);
+  const asking = texts.approach.map((command): StepMessage => ({ kind: 'approach', ...command }));
+  const withoutGuard = opening.filter((message) => message.kind !== 'approach');
+  const opened = await send(request, [], [...withoutGuard, ...asking], collected);
+  if (opened.kind !== 'done') return opened;
+  const answers = asking.flatMap((message) => opened.answers.get(message) ?? []);
+  const remembering = await rememberingProcesses(request, answers);
+  return remembering.length > 0 ? { kind: 'not-alone', remembering } : opened;
+}
+
+interface Found {
   /** What has not been sent yet. */
-  readonly leading: readonly string[];
+  readonly leading: readonly Command[];
+  readonly opening: readonly StepMessage[];
   /** SQL that switches single triggers off before the script, and on after it. */
   readonly off: readonly string[];
   readonly on: readonly string[];
 }
 
 /**
- * Opens the transaction of the step and waits for the answer. A statement of the script must never be on its way before:
- * a cancel request that meets the server just as it begins with the opening would skip BEGIN, and whatever follows in
- * the pipeline would run, and commit, on its own. Inside a transaction every failure stops what follows.
- *
- * In `disable` mode the triggers of the written tables are looked up here too; the names resolve by the step's
- * search_path, so its transaction must be open.
+ * In `disable` mode the triggers of the written tables are looked up first; their names resolve by the step's search_path,
+ * so its transaction is opened for that.
  */
-async function open(
+async function findTriggers(
   request: RunRequest,
   step: PlanStep,
-  leading: readonly string[],
+  leading: readonly Command[],
   opening: readonly StepMessage[],
   collected: Collector,
-): Promise<Opened | Exclude<Sent, { kind: 'done' }> | Extract<StepAttempt, { kind: 'not-alone' }>> {
-  const { session, toolbox } = request;
+): Promise<Found | Exclude<Sent, { kind: 'done' }>> {
+  const { sql } = request.toolbox.database;
   const tables = step.triggers === 'disable' ? step.statements.flatMap((statement) => statement.writes) : [];
-  const own = [
-    ...opening,
-    ...(tables.length === 0 ? [] : [{ kind: 'open', sql: toolbox.database.sql.tableTriggers(tables) } as const]),
-  ];
-  // Without an opening the transaction is open already, and what leads may travel with the script.
-  if (own.length === 0) return { leading, off: [], on: [] };
-  const looked = await session.pipeline([...leading, ...own.map((message) => message.sql)], (index) => {
-    if (index === leading.length - 1) collected.leadingDone();
-  });
-  if (looked.failure !== undefined) {
-    const { index, error } = looked.failure;
-    const message = own[index - leading.length];
-    return message === undefined
-      ? { kind: 'leading-failed', failure: error, index }
-      : { kind: 'failed', message, failure: error };
-  }
-  const remembering = opening.length === 0 ? [] : await rememberingProcesses(request, looked.results[leading.length]);
-  if (remembering.length > 0) return { kind: 'not-alone', remembering };
-  if (tables.length === 0) return { leading: [], off: [], on: [] };
-  const rows = looked.results.at(-1)?.[0]?.rows ?? [];
-  const found = rows.map(([id, state, off]) => ({ id: id ?? '', state: state ?? '', off: off ?? '' }));
+  if (tables.length === 0) return { leading, opening, off: [], on: [] };
+  const asking: StepMessage = { kind: 'open', sql: sql.tableTriggers(tables) };
+  const asked = await send(request, leading, [...opening, asking], collected);
+  if (asked.kind !== 'done') return asked;
+  const rows = asked.answers.get(asking)?.rows ?? [];
+  const triggers = rows.map(([id, state, off]) => ({ id: id ?? '', state: state ?? '', off: off ?? '' }));
   return {
     leading: [],
-    off: found.map((trigger) => trigger.off),
-    on: found.length === 0 ? [] : [toolbox.database.sql.restoreTriggers(found)],
+    opening: [],
+    off: triggers.map((trigger) => trigger.off),
+    on: triggers.length === 0 ? [] : [sql.restoreTriggers(triggers)],
   };
 }
 
@@ -161,17 +173,17 @@ class Collector {
     this.#request.onEvent?.({ kind: 'statement-started', version: this.#step.version, line });
   }
 
-  add(message: StepMessage, answer: readonly QueryResult[], durationMs: number): void {
+  add(message: StepMessage, answer: QueryResult, durationMs: number): void {
     if (message.kind === 'statement') {
       const statement = this.#script.statements[message.statement];
       const line = statement?.line ?? 0;
-      this.statements.push(recordedStatement(this.#request, line, message.sql, answer[0]?.rowCount, durationMs));
+      this.statements.push(recordedStatement(this.#request, line, message.sql, answer.rowCount, durationMs));
       this.#request.onEvent?.({ kind: 'statement-finished', version: this.#step.version, line, durationMs });
     }
     if (message.kind === 'verification') {
       const verification = this.#script.verifications[message.verification];
       if (verification === undefined) return;
-      const result = verificationResult(this.#request, verification, answer[0], durationMs);
+      const result = verificationResult(this.#request, verification, answer, durationMs);
       this.verifications.push(result);
       this.#request.onEvent?.({ kind: 'verified', version: this.#step.version, result });
     }
@@ -187,7 +199,7 @@ class Collector {
   }
 }
 
-type Answers = ReadonlyMap<StepMessage, readonly QueryResult[]>;
+type Answers = ReadonlyMap<StepMessage, QueryResult>;
 type Sent =
   | { readonly kind: 'done'; readonly answers: Answers }
   | { readonly kind: 'leading-failed'; readonly failure: ServerFailure; readonly index: number }
@@ -195,32 +207,33 @@ type Sent =
 
 async function send(
   request: RunRequest,
-  leading: readonly string[],
+  leading: readonly Command[],
   messages: readonly StepMessage[],
   collected: Collector,
 ): Promise<Sent> {
   const { session } = request;
-  const answers = new Map<StepMessage, readonly QueryResult[]>();
+  const answers = new Map<StepMessage, QueryResult>();
   let first = leading;
-  // COPY … FROM STDIN needs its data sent in answer to the server's request, so it breaks the pipeline in two.
+  // COPY … FROM STDIN needs its data sent in answer to the server's request, so it breaks the unit in two.
   for (const part of splitAtCopies(messages)) {
     const before = first.length;
     let last = performance.now();
     collected.start(part.messages[0]);
-    const outcome = await session.pipeline(
-      [...first, ...part.messages.map((message) => message.sql)],
-      (index, results) => {
-        const at = performance.now();
-        if (before > 0 && index === before - 1) collected.leadingDone();
-        const message = part.messages[index - before];
-        if (message !== undefined) {
-          answers.set(message, results);
-          collected.add(message, results, at - last);
-          collected.start(part.messages[index - before + 1]);
-        }
-        last = at;
-      },
+    const all: readonly (Command | StepMessage)[] = [...first, ...part.messages];
+    const commands = all.map((command, index) =>
+      isTimed(command) || isTimed(all[index + 1]) ? { ...command, answersAtOnce: true } : command,
     );
+    const outcome = await session.batch(commands, (index, result) => {
+      const at = performance.now();
+      if (index === before - 1) collected.leadingDone();
+      const message = part.messages[index - before];
+      if (message !== undefined) {
+        answers.set(message, result);
+        collected.add(message, result, at - last);
+        collected.start(part.messages[index - before + 1]);
+      }
+      last = at;
+    });
     if (outcome.failure !== undefined) {
       const { index, error } = outcome.failure;
       const message = part.messages[index - before];
@@ -233,11 +246,18 @@ async function send(
       collected.start(part.copy);
       const result = await session.copyIn(part.copy.sql, part.copy.copyData ?? '');
       if ('failure' in result) return { kind: 'failed', message: part.copy, failure: result.failure };
-      answers.set(part.copy, [result]);
-      collected.add(part.copy, [result], performance.now() - started);
+      answers.set(part.copy, result);
+      collected.add(part.copy, result, performance.now() - started);
     }
   }
   return { kind: 'done', answers };
+}
+
+/** A person waits for these, and the record tells how long they took: from the answer before to their own. */
+function isTimed(command: Command | StepMessage | undefined): boolean {
+  return (
+    command !== undefined && 'kind' in command && (command.kind === 'statement' || command.kind === 'verification')
+  );
 }
 
 interface Part {
@@ -256,7 +276,7 @@ function splitAtCopies(messages: readonly StepMessage[]): readonly Part[] {
       current.push(message);
     }
   }
-  parts.push({ messages: current, copy: undefined });
+  if (current.length > 0 || parts.length === 0) parts.push({ messages: current, copy: undefined });
   return parts;
 }
 
@@ -297,15 +317,12 @@ function describe(
   return guardError(failure, request.plan.history.table);
 }
 
-/** Words with which a script may switch constraints off by itself, whatever the mode. */
-const switching = /replication_role|\btrigger\b/i;
-
 /**
  * Replica mode also switches foreign keys and deferrable keys off, so what was written is checked before the commit; in the other modes where
  * the script might have switched them off by itself.
  */
 async function checkConstraints(request: RunRequest, step: PlanStep, answers: Answers): Promise<readonly string[]> {
-  return checkTouched(request, step, step.statements, touchedIds(answers));
+  return checkTouched(request, step, step.statements, answerOf(answers, 'touched')?.rows[0]?.[0]);
 }
 
 /** The check itself, for the constraints with these ids, after these statements; returns what could not be checked. */
@@ -316,10 +333,7 @@ export async function checkTouched(
   ids: string | null | undefined,
 ): Promise<readonly string[]> {
   if (ids === null || ids === undefined) return [];
-  const mayHaveSwitched = statements.some(
-    (statement) => statement.changes.includes('procedural') || switching.test(statement.sql),
-  );
-  if (step.triggers !== 'replica' && !mayHaveSwitched) return [];
+  if (step.triggers !== 'replica' && !maySwitchConstraints(statements)) return [];
   const { session, toolbox } = request;
   const [found] = await session.query(toolbox.database.sql.constraintChecks(ids));
   const checks = (found?.rows ?? []).map(([words, sql, reason]) => ({ words, sql, reason }));
@@ -346,7 +360,7 @@ export async function checkTouched(
 }
 
 function checkRemoved(request: RunRequest, step: PlanStep, answers: Answers): void {
-  const result = answerOf(answers, 'remove')?.at(-2) ?? answerOf(answers, 'finish')?.at(-2);
+  const result = answerOf(answers, 'remove');
   const { table } = request.plan.history;
   if (result?.rowCount === 1) return;
   throw new FlybackError(
@@ -358,12 +372,7 @@ function checkRemoved(request: RunRequest, step: PlanStep, answers: Answers): vo
   );
 }
 
-/** The touched constraints are told right before the history row goes, or right after the script. */
-function touchedIds(answers: Answers): string | null | undefined {
-  return (answerOf(answers, 'after')?.at(-1) ?? answerOf(answers, 'remove')?.at(-3))?.rows[0]?.[0];
-}
-
-function answerOf(answers: Answers, kind: StepMessage['kind']): readonly QueryResult[] | undefined {
+function answerOf(answers: Answers, kind: StepMessage['kind']): QueryResult | undefined {
   for (const [message, answer] of answers) if (message.kind === kind) return answer;
   return undefined;
 }

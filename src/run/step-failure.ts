@@ -10,6 +10,11 @@ export function isLockTimeout(failure: ServerFailure): boolean {
   return failure.serverCode === '55P03' || failure.serverCode === '40P01';
 }
 
+/** The guard of a transaction has seen a session that may have read the history before: guardApproach. */
+export function isToolNear(failure: ServerFailure): boolean {
+  return failure.message.includes(`"${guardMarks.toolNear}"`);
+}
+
 /** The server ran out of room for locks (max_locks_per_transaction). */
 export function isLockTableFull(failure: ServerFailure): boolean {
   return (

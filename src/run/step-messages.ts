@@ -1,34 +1,41 @@
-import type { OwnWrites } from '../adapter/database.js';
+import type { Command, OwnWrites } from '../adapter/database.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
-import type { PlanStep } from '../plan/plan.js';
+import type { PlannedStatement, PlanStep } from '../plan/plan.js';
 import type { ChangeType } from '../risk/change.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { RunRequest } from './run-request.js';
 import type { StepTexts } from './step-texts.js';
 
-/** What a message of a step is for; its failure and its answer are understood by that. */
-export type StepMessage =
-  | {
-      readonly kind: 'open' | 'triggers-off' | 'after' | 'triggers-on' | 'remove' | 'finish';
-      readonly sql: string;
-    }
-  | {
-      readonly kind: 'statement';
-      readonly sql: string;
-      readonly statement: number;
-      readonly copyData?: string | undefined;
-    }
-  | { readonly kind: 'verification'; readonly sql: string; readonly verification: number };
+/** What a statement of a step is for; its failure and its answer are understood by that. */
+export type StepMessage = Command &
+  (
+    | {
+        readonly kind: 'open' | 'approach' | 'triggers-off' | 'after' | 'touched' | 'triggers-on' | 'guard' | 'remove';
+      }
+    | {
+        readonly kind: 'statement';
+        readonly statement: number;
+        readonly copyData?: string | undefined;
+      }
+    | { readonly kind: 'verification'; readonly verification: number }
+  );
 
 /**
- * Opens the transaction of a step in one message: every condition is a guard on the server that raises an error. Only
- * between two steps of one run; the first opening is openTransaction. The answer ends with that of toolApproach.
+ * Opens the transaction of a step: every condition is a guard on the server that raises an error. Only between two steps
+ * of one run; the first opening is openTransaction.
  */
-export function openingMessage(request: RunRequest, texts: StepTexts, remaining: readonly HistoryEntry[]): StepMessage {
+export function openingMessages(
+  request: RunRequest,
+  texts: StepTexts,
+  remaining: readonly HistoryEntry[],
+): readonly StepMessage[] {
   const { toolbox, plan } = request;
   const maxRank = remaining.reduce((highest, entry) => Math.max(highest, entry.rank), 0);
   const guard = toolbox.database.sql.guardHistory(plan.history.table, remaining.length, maxRank);
-  return { kind: 'open', sql: `${texts.open};${guard};${texts.approach}` };
+  return [
+    ...[...texts.open, texts.repeated(guard)].map((command) => ({ kind: 'open', ...command }) as const),
+    ...texts.guardApproach.map((command) => ({ kind: 'approach', ...command }) as const),
+  ];
 }
 
 /** What flyback's own tables have seen of flyback itself when a step has removed its row. */
@@ -43,9 +50,8 @@ const acting = /\b(?:do|call|select|values|execute)\b/i;
 
 /**
  * Everything between the opening and the commit, in order: triggers off, the script, its influence ended, triggers on,
- * deferred constraints, which constraints to check, the history row, the verification queries. As few messages as can
- * be: what needs no answer of its own travels with its neighbour. In the answer to `remove` the last three results are
- * the touched constraints, the removed row and the guard; to `finish` the last two.
+ * deferred constraints, which constraints to check (where they may have been off), the history row, the verification
+ * queries.
  */
 export function stepMessages(
   request: RunRequest,
@@ -58,32 +64,42 @@ export function stepMessages(
   const { toolbox, plan } = request;
   const { sql } = toolbox.database;
   const isOrdinary = own.writes.removed === 1 && own.writes.appended === 0;
-  const guard = isOrdinary ? texts.guard : sql.guardWrites(plan.history.table, own.record, own.writes);
-  const remove = `${toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry)};${guard}`;
-  const guardRecord =
-    own.record !== undefined && script.statements.some((statement) => acting.test(statement.text))
-      ? `${sql.guardRecord(own.record)};`
-      : '';
+  const isReplica = step.triggers === 'replica' && mayFireTriggers(request, step);
+  const actsInTheDark = script.statements.some((statement) => acting.test(statement.text));
   return [
-    ...(step.triggers === 'replica' && mayFireTriggers(request, step)
-      ? [{ kind: 'triggers-off', sql: sql.enterReplicaMode() } as const]
-      : []),
+    ...(isReplica ? [{ kind: 'triggers-off', sql: sql.enterReplicaMode() } as const] : []),
     ...triggers.off.map((text) => ({ kind: 'triggers-off', sql: text }) as const),
     ...script.statements.map(
       (statement, index) =>
         ({ kind: 'statement', sql: statement.text, statement: index, copyData: statement.copyData }) as const,
     ),
-    ...(triggers.on.length === 0 && guardRecord === ''
-      ? [{ kind: 'remove', sql: `${texts.after};${remove}` } as const]
-      : [
-          { kind: 'after', sql: texts.after } as const,
-          ...triggers.on.map((text) => ({ kind: 'triggers-on', sql: text }) as const),
-          { kind: 'finish', sql: `${guardRecord}${remove}` } as const,
-        ]),
+    ...texts.after.map((command) => ({ kind: 'after', ...command }) as const),
+    ...(isReplica || maySwitchConstraints(step.statements) ? [{ kind: 'touched', ...texts.touched } as const] : []),
+    ...triggers.on.map((text) => ({ kind: 'triggers-on', sql: text }) as const),
+    ...(own.record !== undefined && actsInTheDark
+      ? [{ kind: 'guard', sql: sql.guardRecord(own.record) } as const]
+      : []),
+    {
+      kind: 'remove',
+      ...texts.repeated(toolbox.history.removeRowValues(toolbox.database, plan.history.table, step.entry)),
+    },
+    {
+      kind: 'guard',
+      ...(isOrdinary ? texts.guard : { sql: sql.guardWrites(plan.history.table, own.record, own.writes) }),
+    },
     ...script.verifications.map(
-      (verification, index) => ({ kind: 'verification', sql: verification.query.text, verification: index }) as const,
+      (verification, index) =>
+        ({ kind: 'verification', sql: verification.query.text, tellsColumns: true, verification: index }) as const,
     ),
   ];
+}
+
+/** Words with which a script may switch constraints off by itself, whatever the mode. */
+const switching = /replication_role|\btrigger\b/i;
+
+/** True when one of the statements could switch foreign keys or deferrable keys off without being told to. */
+export function maySwitchConstraints(statements: readonly PlannedStatement[]): boolean {
+  return statements.some((statement) => statement.changes.includes('procedural') || switching.test(statement.sql));
 }
 
 /** Changes that touch no row of any table: no trigger and no foreign key can have a say in them. */

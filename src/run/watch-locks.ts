@@ -1,4 +1,13 @@
-import type { OnAnswer, PipelineOutcome, QueryResult, ServerFailure, Session } from '../adapter/database.js';
+import type {
+  BatchOutcome,
+  Command,
+  OnAnswer,
+  OnCommandAnswer,
+  PipelineOutcome,
+  QueryResult,
+  ServerFailure,
+  Session,
+} from '../adapter/database.js';
 import type { LockHolder, LockWait } from '../adapter/locks.js';
 import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { endingOf } from '../locks/ending.js';
@@ -88,6 +97,14 @@ function watchedSession(session: Session, watcher: LockWatcher): Session {
           onAnswer?.(index, results);
         }),
       ),
+    batch: (commands: readonly Command[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome> =>
+      during(
+        session.batch(commands, (index, result) => {
+          watcher.asked();
+          onAnswer?.(index, result);
+        }),
+      ),
+    forgetPlans: () => session.forgetPlans(),
     copyIn: (statement: string, data: string): Promise<QueryResult | { readonly failure: ServerFailure }> =>
       during(session.copyIn(statement, data)),
     takeNotices: () => session.takeNotices(),

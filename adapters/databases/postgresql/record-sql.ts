@@ -52,6 +52,11 @@ ALTER TABLE ${qualified(table)} ENABLE ALWAYS TRIGGER append_only`,
   append: (table: QualifiedName, row: RecordRow) =>
     `INSERT INTO ${qualified(table)} (entry, previous_hash, hash) VALUES (${quoteLiteral(row.entry)}, '${row.previousHash}', '${row.hash}')`,
 
+  appendValues: (table: QualifiedName, row: RecordRow) => ({
+    sql: `INSERT INTO ${qualified(table)} (entry, previous_hash, hash) VALUES ($1, $2, $3)`,
+    values: [row.entry, row.previousHash, row.hash],
+  }),
+
   read: (table: QualifiedName, limit?: number) =>
     limit === undefined
       ? `SELECT id, entry, previous_hash, hash FROM ${qualified(table)} ORDER BY id`

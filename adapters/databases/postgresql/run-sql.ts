@@ -25,6 +25,20 @@ function anyOf(patterns: readonly string[]): string {
   return quoteLiteral(patterns.map((pattern) => `(?:${pattern})`).join('|'));
 }
 
+/** Within a transaction the server shows other sessions as they were at the first look, unless told to forget it. */
+const currentSessions = 'SELECT pg_catalog.pg_stat_clear_snapshot()';
+
+/** Whoever is about to read the history waits for the table, and reads it after us. */
+function approaching({ key, approach }: ToolLock): string {
+  return `(SELECT CASE WHEN a.query ~ ${quoteLiteral(approach.asks)} THEN
+   CASE WHEN s.seconds < 5 AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${key}) THEN 'waits' END
+  WHEN a.query ~ ${anyOf(approach.own)} THEN CASE WHEN s.seconds < 30 AND a.wait_event_type IS DISTINCT FROM 'Lock' THEN 'nears' END
+  WHEN a.query ~ ${anyOf(approach.common)} AND s.seconds < 0.25 AND a.backend_start > pg_catalog.now() - interval '1 minute' THEN 'passes' END, a.pid::text
+ FROM pg_catalog.pg_stat_activity a, LATERAL (SELECT extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change) AS seconds) s
+ WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid()
+  AND a.backend_start < pg_catalog.now() AND a.state IN ('active', 'idle', 'idle in transaction')) about(how, pid) WHERE about.how IS NOT NULL`;
+}
+
 /** Flyway prepends the default schema to the path unless it already stands first (PostgreSQLConnection). */
 function scriptSearchPath(session: ServerFacts, schema: string): string {
   const quoted = quoteIdentifier(schema);
@@ -140,23 +154,18 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
  AND a.state IN ('idle in transaction', 'idle', 'active') AND pg_catalog.clock_timestamp() - a.state_change < interval '5 seconds'
  AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${lock.key})`,
 
-  // Within a transaction the server shows other sessions as they were at the first look, unless told to forget it. Whoever
-  // is about to read the history waits for the table, and reads it after us.
-  toolApproach: ({ key, approach }: ToolLock) => `SELECT pg_catalog.pg_stat_clear_snapshot();
-SELECT * FROM (SELECT CASE WHEN a.query ~ ${quoteLiteral(approach.asks)} THEN
-   CASE WHEN s.seconds < 5 AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${key}) THEN 'waits' END
-  WHEN a.query ~ ${anyOf(approach.own)} THEN CASE WHEN s.seconds < 30 AND a.wait_event_type IS DISTINCT FROM 'Lock' THEN 'nears' END
-  WHEN a.query ~ ${anyOf(approach.common)} AND s.seconds < 0.25 AND a.backend_start > pg_catalog.now() - interval '1 minute' THEN 'passes' END, a.pid::text
- FROM pg_catalog.pg_stat_activity a, LATERAL (SELECT extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change) AS seconds) s
- WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid()
-  AND a.backend_start < pg_catalog.now() AND a.state IN ('active', 'idle', 'idle in transaction')) about(how, pid) WHERE about.how IS NOT NULL`,
+  toolApproach: (lock: ToolLock) => `${currentSessions};SELECT * FROM ${approaching(lock)}`,
+  guardApproach: (lock: ToolLock) =>
+    `${currentSessions};SELECT ${require(`NOT EXISTS (SELECT FROM ${approaching(lock)})`, guardMarks.toolNear)}`,
 
   lockTables: (history: QualifiedName, record: QualifiedName | undefined) =>
     `LOCK TABLE ${qualified(history)} IN ACCESS EXCLUSIVE MODE` +
     (record === undefined ? '' : `;${recordSql.lock(record)}`),
 
-  guardHistory: (history: QualifiedName, rowCount: number, maxRank: number) =>
-    `SELECT ${require(`count(*) = ${rowCount} AND coalesce(max(installed_rank), 0) = ${maxRank}`, guardMarks.historyChanged)} FROM ${qualified(history)}`,
+  guardHistory: (history: QualifiedName, rowCount: number, maxRank: number) => ({
+    sql: `SELECT ${require(`count(*) = $1 AND coalesce(max(installed_rank), 0) = $2`, guardMarks.historyChanged)} FROM ${qualified(history)}`,
+    values: [String(rowCount), String(maxRank)],
+  }),
 
   noteWrites: (history: QualifiedName, record: QualifiedName | undefined) =>
     `SELECT pg_catalog.set_config('flyback.writes', ${writesText(history, record, { removed: 0, appended: 0 })}, true)`,
@@ -198,10 +207,6 @@ FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE (NOT t.
  FOR found IN SELECT pg_catalog.format('ALTER TABLE ONLY %s ENABLE %sTRIGGER %I', t.tgrelid::regclass, CASE was.state WHEN 'A' THEN 'ALWAYS ' ELSE '' END, t.tgname) AS sql
   FROM pg_catalog.pg_trigger t JOIN (VALUES ${triggers.map(({ id, state }) => `(${id}::oid, '${state}')`).join(', ')}) was(oid, state) ON was.oid = t.oid
  LOOP EXECUTE found.sql; END LOOP; END $restore$`,
-
-  prepare: (name: string, query: string) => `PREPARE ${quoteIdentifier(name)} AS ${query}`,
-  execute: (name: string) => `EXECUTE ${quoteIdentifier(name)}`,
-  unprepare: (name: string) => `DEALLOCATE ${quoteIdentifier(name)}`,
 
   commit: 'COMMIT',
   rollback: 'ROLLBACK',

@@ -1,7 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import type pgModule from 'pg';
 import type { Client as PgClient, QueryArrayResult } from 'pg';
 import type {
+  BatchOutcome,
+  Command,
   OnAnswer,
+  OnCommandAnswer,
   PipelineOutcome,
   QueryResult,
   ServerFacts,
@@ -11,6 +15,7 @@ import type {
 } from '../../../src/adapter/database.js';
 import type { ConnectionSettings, HostAddress } from '../../../src/config/config.js';
 import { FlybackError } from '../../../src/errors/error.js';
+import { createBatchClass, createKeptPlans } from './batch.js';
 import { quoteIdentifier } from './quoting.js';
 import { serverFailure, sessionError } from './server-failure.js';
 import { tlsAttempts } from './tls.js';
@@ -159,12 +164,15 @@ class PostgresqlSession implements Session {
   readonly #pg: Pg;
   readonly #client: PgClient;
   readonly #host: HostAddress;
+  readonly #Batch: ReturnType<typeof createBatchClass>;
+  readonly #plans = createKeptPlans(`flyback_${randomBytes(4).toString('hex')}`);
   #notices: string[] = [];
 
   private constructor(pg: Pg, client: PgClient, host: HostAddress, facts: ServerFacts) {
     this.#pg = pg;
     this.#client = client;
     this.#host = host;
+    this.#Batch = createBatchClass(pg);
     this.facts = facts;
     client.on('notice', (notice) => {
       const detail = notice.detail === undefined || notice.detail === '' ? '' : `\n${notice.detail}`;
@@ -245,6 +253,28 @@ class PostgresqlSession implements Session {
       results.push(answer.value);
     }
     return { results, failure: undefined };
+  }
+
+  async batch(commands: readonly Command[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome> {
+    const results: QueryResult[] = [];
+    const error = await new Promise<unknown>((resolve) => {
+      const batch = new this.#Batch(commands, this.#plans, {
+        onResult: (index, result) => {
+          results.push(result);
+          onAnswer?.(index, result);
+        },
+        onEnd: resolve,
+      });
+      this.#client.query(batch as never);
+    });
+    if (error === undefined) return { results, failure: undefined };
+    // A connection that breaks behind the last answer has failed all the same: the unit was not closed.
+    const index = Math.min(results.length, commands.length - 1);
+    return { results: results.slice(0, index), failure: { index, error: serverFailure(error) } };
+  }
+
+  forgetPlans(): void {
+    this.#plans.forget();
   }
 
   async #send(text: string, index: number, onAnswer: OnAnswer | undefined): Promise<readonly QueryResult[]> {

@@ -7,7 +7,17 @@ import { loadMigrations } from './migrations.js';
 import { origin } from './origin.js';
 import { replacePlaceholders } from './placeholders.js';
 import { scratchHistory } from './scratch-history.js';
-import { checkTable, describeTable, parseRows, readRows, removeRow, scriptSchema, setSuccess, tableName } from './table.js';
+import {
+  checkTable,
+  describeTable,
+  parseRows,
+  readRows,
+  removeRow,
+  removeRowValues,
+  scriptSchema,
+  setSuccess,
+  tableName,
+} from './table.js';
 import { flywayVersions } from './versions.js';
 
 /** Flyway's schema history table, files and lock, by the rules of 13.0.0, which hold for 7.15 and newer. */
@@ -24,6 +34,7 @@ export const flywayHistory: HistoryAdapter = {
   origin,
   toolLock,
   removeRow,
+  removeRowValues,
   setSuccess,
   scriptSchema,
   replacePlaceholders,

@@ -1,4 +1,4 @@
-import type { DatabaseAdapter, QueryResult } from '../../../src/adapter/database.js';
+import type { Command, DatabaseAdapter, QueryResult } from '../../../src/adapter/database.js';
 import type { FlywaySettings } from '../../../src/config/config.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../../../src/history/history.js';
@@ -137,6 +137,14 @@ export function removeRow(database: DatabaseAdapter, table: QualifiedName, entry
   return `DELETE FROM ${database.sql.qualified(table)} WHERE ${exactly(database, entry)} RETURNING ${columnList(database)}`;
 }
 
+/** removeRow with its values apart, and without the row that it returns. */
+export function removeRowValues(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): Command {
+  return {
+    sql: `DELETE FROM ${database.sql.qualified(table)} WHERE ${exactCondition((position) => `$${position}`)}`,
+    values: identity(entry).map((value) => (value === null ? null : String(value))),
+  };
+}
+
 /**
  * Sets the mark of success of exactly one row, found as removeRow finds it. Flyway's migrate and validate stop at a row
  * marked as failed ("Detected failed migration"); its repair deletes it.
@@ -151,18 +159,36 @@ export function setSuccess(
 }
 
 function exactly(database: DatabaseAdapter, entry: HistoryEntry): string {
-  const quoteLiteral = (text: string): string => database.dialect.quoteLiteral(text);
-  const orNull = (text: string | null): string => (text === null ? 'NULL' : quoteLiteral(text));
-  const guards = [
-    `installed_rank = ${wholeNumber(entry.rank)}`,
-    `version IS NOT DISTINCT FROM ${orNull(entry.versionText)}`,
-    `upper("type") = ${quoteLiteral(entry.type)}`,
-    `description = ${quoteLiteral(entry.description)}`,
-    `script = ${quoteLiteral(entry.script)}`,
-    `checksum IS NOT DISTINCT FROM ${entry.checksum === null ? 'NULL' : wholeNumber(entry.checksum)}`,
-    `success = ${entry.success ? 'true' : 'false'}`,
+  const written = identity(entry).map((value) =>
+    typeof value === 'string' ? database.dialect.quoteLiteral(value) : String(value ?? 'NULL'),
+  );
+  return exactCondition((position) => written[position - 1] ?? 'NULL');
+}
+
+/** The condition that holds for one row only; `value` gives the text for each of identity's values, counted from 1. */
+function exactCondition(value: (position: number) => string): string {
+  return [
+    `installed_rank = ${value(1)}`,
+    `version IS NOT DISTINCT FROM ${value(2)}`,
+    `upper("type") = ${value(3)}`,
+    `description = ${value(4)}`,
+    `script = ${value(5)}`,
+    `checksum IS NOT DISTINCT FROM ${value(6)}`,
+    `success = ${value(7)}`,
+  ].join(' AND ');
+}
+
+function identity(entry: HistoryEntry): readonly (string | number | boolean | null)[] {
+  const { rank, versionText, type, description, script, checksum, success } = entry;
+  return [
+    requireWhole(rank),
+    versionText,
+    type,
+    description,
+    script,
+    checksum === null ? null : requireWhole(checksum),
+    success,
   ];
-  return guards.join(' AND ');
 }
 
 function columnList(database: DatabaseAdapter): string {
@@ -175,9 +201,9 @@ function columnList(database: DatabaseAdapter): string {
     .join(', ');
 }
 
-function wholeNumber(value: number): string {
+function requireWhole(value: number): number {
   if (!Number.isSafeInteger(value)) {
     throw new FlybackError('internal', `Not a whole number in a history row: ${value}.`);
   }
-  return String(value);
+  return value;
 }

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { QueryResult } from '../../../../../src/adapter/database.js';
 import { FlybackError } from '../../../../../src/errors/error.js';
 import { postgresql } from '../../../../../adapters/databases/postgresql/index.js';
-import { checkTable, parseRows, removeRow, tableName } from '../../../../../adapters/histories/flyway/table.js';
+import {
+  checkTable,
+  parseRows,
+  removeRow,
+  removeRowValues,
+  tableName,
+} from '../../../../../adapters/histories/flyway/table.js';
 import { flywaySettings, historyEntry } from '../../../../harness/history-values.js';
 
 const table = { schema: 'app', name: 'history' };
@@ -109,5 +115,19 @@ describe('rows', () => {
     const sql = removeRow(postgresql, { schema: 'a"b', name: "t'" }, historyEntry(7, '1', { description: hostile }));
     expect(postgresql.dialect.split(sql).statements).toHaveLength(1);
     expect(sql).toContain('DELETE FROM "a""b"."t\'" WHERE installed_rank = 7 AND');
+  });
+
+  it('are deleted by one text for all, whose values identify the row', () => {
+    const table = { schema: 'a"b', name: "t'" };
+    const hostile = historyEntry(7, null, { description: "x'; --", checksum: null, success: false });
+    const command = removeRowValues(postgresql, table, hostile);
+    expect(command.values).toEqual(['7', null, 'SQL', "x'; --", hostile.script, null, 'false']);
+    expect(removeRowValues(postgresql, table, historyEntry(8, '1')).sql).toBe(command.sql);
+    const filledIn = command.sql.replaceAll(/\$(\d)/g, (_match, position: string) => {
+      const value = command.values?.[Number(position) - 1] ?? null;
+      if (value === null) return 'NULL';
+      return ['1', '6', '7'].includes(position) ? value : postgresql.dialect.quoteLiteral(value);
+    });
+    expect(removeRow(postgresql, table, hostile)).toContain(`${filledIn} RETURNING`);
   });
 });

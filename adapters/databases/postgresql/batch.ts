@@ -1,0 +1,162 @@
+import type pgModule from 'pg';
+import type { Command, QueryResult } from '../../../src/adapter/database.js';
+
+/** The part of pg's connection with which its own queries and pg-cursor speak the extended query protocol. */
+interface Wire {
+  readonly stream: { cork?(): void; uncork?(): void; destroy(error: Error): void };
+  parse(message: { readonly text: string; readonly name: string }): void;
+  bind(message: { readonly statement: string; readonly values: readonly (string | null)[] }): void;
+  describe(message: { readonly type: 'P' }): void;
+  execute(message: object): void;
+  close(message: { readonly type: 'S'; readonly name: string }): void;
+  flush(): void;
+  sync(): void;
+}
+
+/** The plans that the server keeps for a session. */
+export interface KeptPlans {
+  /** The name for this text, and whether the server knows it already ('maybe': it may). */
+  find(sql: string): { readonly name: string; readonly known: 'yes' | 'no' | 'maybe' };
+  note(sql: string, known: 'yes' | 'maybe'): void;
+}
+
+export interface BatchHandlers {
+  readonly onResult: (index: number, result: QueryResult) => void;
+  readonly onEnd: (error: unknown) => void;
+}
+
+type BatchClass = new (commands: readonly Command[], plans: KeptPlans, handlers: BatchHandlers) => object;
+
+/**
+ * The query object that sends commands with the extended query protocol and a single Sync behind them: after an error the
+ * server "reads and discards messages until a Sync is reached" (PostgreSQL manual, "Extended Query" and "Pipelining"). Its
+ * parent is pg's own query because pg takes no other where several queries are under way.
+ */
+export function createBatchClass(pg: typeof pgModule): BatchClass {
+  const { Query } = pg as unknown as { Query: new (config: object) => object };
+  return class Batch extends Query {
+    readonly #commands: readonly Command[];
+    readonly #plans: KeptPlans;
+    readonly #handlers: BatchHandlers;
+    #done = 0;
+    #columns: readonly string[] = [];
+    #rows: (readonly (string | null)[])[] = [];
+    #fault: unknown;
+    #hasEnded = false;
+
+    constructor(commands: readonly Command[], plans: KeptPlans, handlers: BatchHandlers) {
+      super({ text: '', callback: () => undefined });
+      this.#commands = commands;
+      this.#plans = plans;
+      this.#handlers = handlers;
+    }
+
+    submit(wire: Wire): null {
+      const sent = new Set<string>();
+      wire.stream.cork?.();
+      for (const { sql, values = [], keepsPlan, tellsColumns, answersAtOnce } of this.#commands) {
+        const name = keepsPlan === true ? announce(wire, sql, this.#plans, sent) : '';
+        if (name === '') wire.parse({ text: sql, name });
+        wire.bind({ statement: name, values });
+        if (tellsColumns === true) wire.describe({ type: 'P' });
+        wire.execute({});
+        if (answersAtOnce === true) wire.flush();
+      }
+      wire.sync();
+      wire.stream.uncork?.();
+      return null;
+    }
+
+    handleRowDescription(message: { readonly fields: readonly { readonly name: string }[] }): void {
+      this.#columns = message.fields.map((field) => field.name);
+    }
+
+    handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {
+      this.#rows.push(message.fields);
+    }
+
+    handleCommandComplete(message: { readonly text: string }): void {
+      this.#finish(message.text);
+    }
+
+    handleEmptyQuery(): void {
+      this.#finish('');
+    }
+
+    handleCopyInResponse(wire: Wire): void {
+      // The server takes the Sync for a part of the data, and no other would follow: it would wait for ever.
+      wire.stream.destroy(new Error('COPY … FROM STDIN was sent without its data'));
+    }
+
+    handleError(error: unknown): void {
+      this.#end(error);
+    }
+
+    handleReadyForQuery(): void {
+      this.#end(this.#fault);
+    }
+
+    #finish(tag: string): void {
+      const [, tagWords = '', count] = /^([A-Z ]*?)(?:(?: \d+)? (\d+))?$/.exec(tag) ?? [];
+      const result: QueryResult = {
+        command: tagWords,
+        rowCount: count === undefined ? null : Number(count),
+        columns: this.#columns,
+        rows: this.#rows,
+      };
+      const index = this.#done;
+      this.#done += 1;
+      this.#columns = [];
+      this.#rows = [];
+      const command = this.#commands[index];
+      if (command?.keepsPlan === true) this.#plans.note(command.sql, 'yes');
+      try {
+        this.#handlers.onResult(index, result);
+      } catch (error) {
+        // Thrown from here it would end the process.
+        this.#fault ??= error;
+      }
+    }
+
+    #end(error: unknown): void {
+      if (this.#hasEnded) return;
+      this.#hasEnded = true;
+      for (const { keepsPlan, sql } of this.#commands.slice(this.#done)) {
+        if (keepsPlan === true) this.#plans.note(sql, 'maybe');
+      }
+      this.#handlers.onEnd(error);
+    }
+  };
+}
+
+/** Tells the server the statement's text where it may not know it; returns its name. */
+function announce(wire: Wire, sql: string, plans: KeptPlans, sent: Set<string>): string {
+  const { name, known } = plans.find(sql);
+  if (known === 'yes' || sent.has(name)) return name;
+  // Closing what is not there is no error.
+  if (known === 'maybe') wire.close({ type: 'S', name });
+  wire.parse({ text: sql, name });
+  sent.add(name);
+  return name;
+}
+
+/** Names that no script uses by chance: `prefix` and a number. */
+export function createKeptPlans(prefix: string): KeptPlans & { forget(): void } {
+  const plans = new Map<string, { name: string; known: 'yes' | 'no' | 'maybe' }>();
+  const find = (sql: string): { name: string; known: 'yes' | 'no' | 'maybe' } => {
+    const found = plans.get(sql);
+    if (found !== undefined) return found;
+    const plan = { name: `${prefix}_${plans.size + 1}`, known: 'no' as const };
+    plans.set(sql, plan);
+    return plan;
+  };
+  return {
+    find,
+    note: (sql, known) => {
+      find(sql).known = known;
+    },
+    forget: () => {
+      for (const plan of plans.values()) plan.known = 'maybe';
+    },
+  };
+}
