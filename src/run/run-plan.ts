@@ -194,7 +194,9 @@ class TransactionalRun {
         started,
       };
       this.#lastHash = row.hash;
-      this.#remaining = this.#remaining.filter((candidate) => candidate.rank !== step.entry.rank);
+      // The newest is the last, mostly: found from the end, it is found at once.
+      const gone = this.#remaining.findLastIndex((candidate) => candidate.rank === step.entry.rank);
+      if (gone >= 0) this.#remaining = this.#remaining.toSpliced(gone, 1);
       index += 1;
       if (this.#request.signal?.aborted === true) await this.#abandon(uncommitted.index, attempt.work, started);
     }

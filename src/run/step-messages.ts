@@ -21,8 +21,8 @@ export type StepMessage = Command &
   );
 
 /**
- * Opens the transaction of a step: every condition is a guard on the server that raises an error. Only between two steps
- * of one run; the first opening is openTransaction.
+ * Opens the transaction of a step: every condition is a guard on the server that raises an error. `remaining` are the
+ * rows that must be there, by rank. Only between two steps of one run; the first opening is openTransaction.
  */
 export function openingMessages(
   request: RunRequest,
@@ -30,8 +30,7 @@ export function openingMessages(
   remaining: readonly HistoryEntry[],
 ): readonly StepMessage[] {
   const { toolbox, plan } = request;
-  const maxRank = remaining.reduce((highest, entry) => Math.max(highest, entry.rank), 0);
-  const guard = toolbox.database.sql.guardHistory(plan.history.table, remaining.length, maxRank);
+  const guard = toolbox.database.sql.guardHistory(plan.history.table, remaining.length, remaining.at(-1)?.rank ?? 0);
   return [
     ...[...texts.open, texts.repeated(guard)].map((command) => ({ kind: 'open', ...command }) as const),
     ...texts.guardApproach.map((command) => ({ kind: 'approach', ...command }) as const),
