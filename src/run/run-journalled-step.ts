@@ -319,6 +319,11 @@ class JournalledStep {
         this.#isStatementOpen = false;
         continue;
       }
+      if (left.state === 'partly' && failure.isLockTimeout && (await this.#carryOut(left, failure.error))) {
+        if (left.afterRepair === 'run-again') continue;
+        await this.#markFinished(index, null, performance.now() - started);
+        return;
+      }
       if (left.state === 'not-done') {
         this.#isStatementOpen = false;
         if (failure.isLockTimeout && (await this.#mayRetry(failure.error.message))) continue;
@@ -455,6 +460,22 @@ class JournalledStep {
     }
     this.#warnings.push(`${left.words} It was removed: ${left.repair.join('; ')}.`);
     return { state: 'not-done', words: left.words };
+  }
+
+  /**
+   * A statement that ran out of patience half-way (DROP INDEX CONCURRENTLY has made the index INVALID by then) is brought to
+   * where its inspection says, as often as a lock is tried again.
+   */
+  async #carryOut(left: Extract<Inspection, { state: 'partly' }>, error: FlybackError): Promise<boolean> {
+    while (await this.#mayRetry(error.message)) {
+      try {
+        await this.#repair(left.repair);
+        return true;
+      } catch (second) {
+        if (!(second instanceof FlybackError) || second.serverCode !== '55P03') throw second;
+      }
+    }
+    return false;
   }
 
   /** Each statement alone, as flyback itself. */

@@ -402,6 +402,8 @@ async function connectAs(project: TestProject, identity: string | undefined): Pr
     facts: { ...facts, identity: { ...facts.identity, database: identity ?? facts.identity.database } },
     query: (sql) => session.query(sql),
     pipeline: (messages, onAnswer) => session.pipeline(messages, onAnswer),
+    batch: (commands, onAnswer) => session.batch(commands, onAnswer),
+    forgetPlans: () => session.forgetPlans(),
     copyIn: (statement, data) => session.copyIn(statement, data),
     takeNotices: () => session.takeNotices(),
     cancel: () => session.cancel(),
