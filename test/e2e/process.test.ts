@@ -93,6 +93,21 @@ forEachMajor((server) => {
       expect(code).toBe(3);
     });
 
+    test('SIGKILL in the middle of a long statement: the server notices within seconds, and lets go of every lock', async () => {
+      await project.write(sleeping);
+      const before = await snapshot(database);
+      const child = project.start(['rollback', '--to', '1', '--yes', '--single-transaction']);
+      const ended = finished(child);
+      await untilSleeping(database);
+      const killed = performance.now();
+      child.kill('SIGKILL');
+      await ended;
+      await untilAlone(database);
+      // The statement alone would have held them for a minute.
+      expect(performance.now() - killed).toBeLessThan(30_000);
+      expect(await snapshot(database)).toBe(before);
+    });
+
     test('SIGKILL at any moment leaves the database before or after a version, never between', async () => {
       const states = new Set<string>();
       for (const moment of [1, 2, 3, 4, 5, 6, 7]) {
