@@ -40,6 +40,19 @@ export async function elsewhere<T>(
   }
 }
 
+/**
+ * Rolls the open transaction back; false when the session has ended. A server that gives up, its disk being full, says so
+ * in an error like any other and is gone then: what it did to a commit is not known.
+ */
+export async function rollBack({ session, toolbox }: Pick<RunRequest, 'session' | 'toolbox'>): Promise<boolean> {
+  try {
+    await session.query(toolbox.database.sql.rollback);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether something was committed by a session that broke meanwhile; undefined: nobody can tell, and why. */
 export type Committed =
   | { readonly answer: true; readonly words: string }

@@ -13,7 +13,7 @@ import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { Statement } from '../scripts/statement.js';
 import type { VerificationResult } from '../verify/verification.js';
-import { wasBegun, wasCommitted, writeAfterwards, type Committed } from './aftermath.js';
+import { rollBack, wasBegun, wasCommitted, writeAfterwards, type Committed } from './aftermath.js';
 import { judgeOpenStatement } from './interrupted-statement.js';
 import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.js';
 import { compareHistory } from './open-transaction.js';
@@ -663,7 +663,7 @@ class JournalledStep {
     const committed = await session.pipeline([sql.commit]);
     if (committed.failure === undefined) return undefined;
     const { error } = committed.failure;
-    if (!error.connectionLost) throw guardError(error, plan.history.table);
+    if (!error.connectionLost && (await rollBack(this.#request))) throw guardError(error, plan.history.table);
     const found = await wasIt();
     if (found.answer === false) throw connectionLostError(error);
     if (found.answer === undefined) throw this.#unknown(what, found.why, error);

@@ -5,7 +5,7 @@ import type { PlanStep } from '../plan/plan.js';
 import { genesisHash, type RecordEntry, type RecordOutcome } from '../record/record-entry.js';
 import { chainEntry } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
-import { wasCommitted, writeAfterwards } from './aftermath.js';
+import { rollBack, wasCommitted, writeAfterwards } from './aftermath.js';
 import { aboutToMigrate, staleWarning } from './approach.js';
 import { openTransaction } from './open-transaction.js';
 import { cancelledError, pause, throwIfCancelled } from './pause.js';
@@ -373,8 +373,7 @@ class TransactionalRun {
   /** The commit was refused, or the connection broke around it; in the second case the server is asked what it did. */
   async #commitFailed(last: Uncommitted, error: FlybackError, connectionLost: boolean): Promise<void> {
     const first = this.#request.plan.transaction === 'single' ? 0 : last.index;
-    if (!connectionLost) {
-      await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
+    if (!connectionLost && (await rollBack(this.#request))) {
       for (let index = first; index <= last.index; index += 1)
         this.#mark(index, index === last.index ? 'failed' : 'rolled-back');
       const final = this.#request.signal?.aborted === true ? cancelledError() : error;

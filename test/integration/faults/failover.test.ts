@@ -33,6 +33,15 @@ const oneByOne: VersionFiles = {
   down: 'DROP INDEX CONCURRENTLY gone_id;\nDROP TABLE gone;',
 };
 
+const commit = 'COMMIT\0';
+
+/** As a server tells that it gives up (PostgreSQL manual, "Message Formats", ErrorResponse). */
+const panic = ((fields) => {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(fields.length + 4);
+  return Buffer.concat([Buffer.from('E'), length, fields]);
+})(Buffer.from('SPANIC\0VPANIC\0C53100\0Mcould not write to file "pg_wal/xlogtemp.1": No space left on device\0\0'));
+
 describe('failover', () => {
   const { major } = newestServer();
   let original: CrashableServer;
@@ -186,6 +195,32 @@ describe('failover', () => {
         }
       },
     );
+  });
+
+  test.each([
+    ['a transaction', inTransaction, commit],
+    ['the end of one without', oneByOne, 'DELETE FROM "public"."flyback_record_journal"'],
+  ])('the server gives up with an error as it commits %s: it is asked what it did', async (_name, files, at) => {
+    await project.apply([first, files]);
+    let asked: number | undefined;
+    let isOver = false;
+    proxy = await startProxy({
+      serverUrl: original.url,
+      onMessage: ({ from, connection, bytes }) => {
+        if (isOver) return connection === asked ? 'cut-before' : 'pass';
+        if (from === 'client' && asked === undefined && bytes.includes(at)) asked = -connection;
+        if (from === 'client' && asked === -connection && bytes.includes(commit)) asked = connection;
+        if (from !== 'server' || connection !== asked) return 'pass';
+        isOver = true;
+        return panic;
+      },
+    });
+    const flags = { url: `jdbc:postgresql://127.0.0.1:${String(proxy.port)}/${database.name}` };
+    const { failure, result } = await takeBack(project, { flags });
+    expect(isOver).toBe(true);
+    expect(failure).toBeUndefined();
+    expect(result?.warnings.join()).toContain('the server confirms that it was committed');
+    expect(await storedVersions(database)).toEqual(['1']);
   });
 
   test('in the middle of a script, to an unrelated cluster: failed, and not recorded in a foreign record', async () => {
