@@ -23,7 +23,7 @@ import { stepSettings, type RunRequest } from './run-request.js';
 import type { StepOutcome, StepResult } from './run-result.js';
 import { checkTouched } from './run-step.js';
 import { stepEntry } from './step-entry.js';
-import { connectionLostError, guardError, isLockTimeout, raiseLimit, scriptError } from './step-failure.js';
+import { connectionLostError, guardError, isLockTimeout, lookAgainHint, scriptError } from './step-failure.js';
 import { unmet, verificationResult } from './verification-result.js';
 
 /** One step that runs statement by statement. The caller holds the tool's lock for the session. */
@@ -864,12 +864,13 @@ function causeOf({ code, message }: FlybackError): string {
     .replace(/\.$/, '');
 }
 
-function nextAfter({ code, hint, serverCode }: FlybackError): string {
+function nextAfter({ code, hint }: FlybackError): string {
   const resume = 'flyback resume';
   if (code === 'cancelled') return `Carry it on with: ${resume}`;
   if (code === 'connection-lost') {
-    const raise = raiseLimit(serverCode);
-    return raise === undefined ? `When the server can be reached again: ${resume}` : `${raise}; then run: ${resume}`;
+    return hint === undefined || hint === lookAgainHint
+      ? `When the server can be reached again: ${resume}`
+      : `${hint} Then run: ${resume}`;
   }
   if (hint === undefined || /rolled back/i.test(hint)) return `Put right what stopped it, then run: ${resume}`;
   // What a verification hints at is what it waits for.

@@ -136,29 +136,19 @@ function cancelledOrTimedOut(failure: ServerFailure): FlybackError {
   });
 }
 
+/** What to do when a connection was lost and nothing tells why. */
+export const lookAgainHint = 'Check the server, then run flyback status to see where the history stands.';
+
 export function connectionLostError(failure: ServerFailure): FlybackError {
   return new FlybackError(
     'connection-lost',
     `The connection to the server was lost (${failure.message}); the server rolls back what was not committed.`,
     {
-      hint:
-        raiseLimit(failure.serverCode) ?? 'Check the server, then run flyback status to see where the history stands.',
+      hint: failure.hint ?? lookAgainHint,
       serverCode: failure.serverCode,
     },
   );
 }
-
-/** What to do where the server has closed the connection by a limit of the role, else undefined. */
-export function raiseLimit(serverCode: string | undefined): string | undefined {
-  const setting = serverCode === undefined ? undefined : closingLimits[serverCode];
-  return setting === undefined ? undefined : `Raise the limit of the role: ALTER ROLE … SET ${setting} = …`;
-}
-
-const closingLimits: Readonly<Record<string, string>> = {
-  '25P03': 'idle_in_transaction_session_timeout',
-  '25P04': 'transaction_timeout',
-  '57P05': 'idle_session_timeout',
-};
 
 const diskFullHint = 'The disk of the server is full: make room there, then try again.';
 

@@ -15,6 +15,18 @@ interface PgError extends Error {
  */
 const closing = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04']);
 
+/** Settings by which a server closes a connection, each with the SQLSTATE that it gives then. */
+const closingLimits: Readonly<Record<string, string>> = {
+  '25P03': 'idle_in_transaction_session_timeout',
+  '25P04': 'transaction_timeout',
+  '57P05': 'idle_session_timeout',
+};
+
+function limitHint(serverCode: string | undefined): string | undefined {
+  const setting = serverCode === undefined ? undefined : closingLimits[serverCode];
+  return setting === undefined ? undefined : `Raise the limit for the role: ALTER ROLE … SET ${setting} = ….`;
+}
+
 /** What a server, or the loss of it, made of a message. */
 export function serverFailure(cause: unknown): ServerFailure {
   const error = cause as PgError;
@@ -23,7 +35,7 @@ export function serverFailure(cause: unknown): ServerFailure {
     message: error.message,
     serverCode: isServers ? error.code : undefined,
     detail: isServers ? error.detail : undefined,
-    hint: isServers ? error.hint : undefined,
+    hint: isServers ? (error.hint ?? limitHint(error.code)) : undefined,
     position: isServers && error.position !== undefined ? Number(error.position) : undefined,
     connectionLost: !isServers || closing.has(error.code ?? ''),
     cause,
@@ -36,8 +48,8 @@ export function sessionError(cause: unknown, doing: string, stage: 'connecting' 
   const error = cause as PgError;
   const failure = serverFailure(cause);
   if (stage === 'connected' && failure.connectionLost) {
-    return new FlybackError('connection-lost', `The connection to the server was lost: ${error.message}.`, {
-      hint: 'Check the server and the network, then run flyback status to see where things stand.',
+    return new FlybackError('connection-lost', `The connection to the server was lost (${error.message}).`, {
+      hint: failure.hint ?? 'Check the server and the network, then run flyback status to see where things stand.',
       cause,
       serverCode: failure.serverCode,
     });

@@ -176,6 +176,8 @@ class PostgresqlSession implements Session {
   readonly #Batch: ReturnType<typeof createBatchClass>;
   readonly #plans = createKeptPlans(`flyback_${randomBytes(4).toString('hex')}`);
   #notices: string[] = [];
+  /** What the server said when it ended the session while nothing was asked of it. */
+  #farewell: unknown;
 
   private constructor(pg: Pg, client: PgClient, host: HostAddress, facts: ServerFacts) {
     this.#pg = pg;
@@ -183,6 +185,9 @@ class PostgresqlSession implements Session {
     this.#host = host;
     this.#Batch = createBatchClass(pg);
     this.facts = facts;
+    client.on('error', (error) => {
+      this.#farewell ??= error;
+    });
     client.on('notice', (notice) => {
       const detail = notice.detail === undefined || notice.detail === '' ? '' : `\n${notice.detail}`;
       this.#notices.push(`${notice.severity ?? 'NOTICE'}: ${notice.message ?? ''}${detail}`);
@@ -260,7 +265,7 @@ class PostgresqlSession implements Session {
     const settled = await Promise.allSettled(answers);
     const results: (readonly QueryResult[])[] = [];
     for (const [index, answer] of settled.entries()) {
-      if (answer.status === 'rejected') return { results, failure: { index, error: serverFailure(answer.reason) } };
+      if (answer.status === 'rejected') return { results, failure: { index, error: this.#failure(answer.reason) } };
       results.push(answer.value);
     }
     return { results, failure: undefined };
@@ -322,8 +327,15 @@ class PostgresqlSession implements Session {
       });
       return toResult(answer as QueryArrayResult<(string | null)[]>);
     } catch (error) {
-      return { failure: serverFailure(error) };
+      return { failure: this.#failure(error) };
     }
+  }
+
+  /** The driver says of a broken session only that it is broken; the server may have said why. */
+  #failure(cause: unknown): ServerFailure {
+    const failure = serverFailure(cause);
+    const earlier = this.#farewell === undefined ? undefined : serverFailure(this.#farewell);
+    return failure.serverCode === undefined && earlier?.serverCode !== undefined ? earlier : failure;
   }
 
   takeNotices(): readonly string[] {

@@ -94,7 +94,8 @@ forEachMajor((server) => {
     await limit('idle_session_timeout', '300ms');
     const before = await snapshot(database);
     const { failure } = await takeBack(project, { between: () => untilAlone(database, role) });
-    expect(failure).toMatchObject({ code: 'connection-lost', exitCode: 3 });
+    expect(failure).toMatchObject({ code: 'connection-lost', exitCode: 3, serverCode: '57P05' });
+    expect(failure?.hint).toContain('idle_session_timeout');
     expect(await snapshot(database)).toBe(before);
     expect((await recordEntries(database)).map(({ outcome }) => outcome)).toEqual(['failed']);
   });
