@@ -14,15 +14,15 @@ export interface CutsOptions {
   readonly server: TestServer;
   /** Whether the command reaches the server again after the cut. */
   readonly isReachable: boolean;
-  /** Cut after every message (1), or after each so many. */
-  readonly every: number;
-  /** The first message after which to cut, from 1. */
-  readonly first: number;
+  /** Cut after every message of the client and the server (1), or after each so many. */
+  readonly every: Readonly<Record<WireMessage['from'], number>>;
+  /** Which of so many messages: over all seeds every message has its turn. */
+  readonly seed: number;
   /** "client 17" or "server 230": cut there alone. */
   readonly only?: string | undefined;
 }
 
-const lanes = 4;
+const lanes = 6;
 
 /** The connection is cut after this message, the one of so many in its direction. */
 interface Cut {
@@ -36,21 +36,22 @@ interface Cut {
  * learn any more what became of it.
  */
 export async function runCuts(options: CutsOptions): Promise<Summary> {
-  const { cli, form, server, every, first, only } = options;
+  const { cli, form, server, every, seed, only } = options;
   const arena = await openArena({ cli, form, serverUrl: server.url, major: server.major });
   const tally = new Tally();
   try {
     const [from, number] = only?.split(' ') ?? [];
     for (const direction of ['client', 'server'] as const) {
       if (from !== undefined && from !== direction) continue;
-      let next = number === undefined ? first : Number(number);
+      const step = every[direction];
+      let next = number === undefined ? 1 + (seed % step) : Number(number);
       let isOver = false;
       await Promise.all(
         Array.from({ length: lanes }, async () => {
           let spare: TestDatabase | undefined;
           while (!isOver) {
             const cut: Cut = { from: direction, number: next };
-            next += every;
+            next += step;
             isOver ||= only !== undefined;
             const database: TestDatabase = spare ?? (await arena.create());
             spare = undefined;

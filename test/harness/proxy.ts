@@ -84,9 +84,11 @@ export async function startProxy({ serverUrl, onMessage, admits = () => true }: 
       let number = 0;
       source.on('data', (data) => {
         pending = Buffer.concat([pending, data]);
+        // What came together goes on together.
+        target.cork();
         while (!isCut) {
           const message = cutMessage(from, pending);
-          if (message === undefined) return;
+          if (message === undefined) break;
           pending = pending.subarray(message.bytes.length);
           number += 1;
           const handling = onMessage({ from, connection, number, ...message });
@@ -97,6 +99,7 @@ export async function startProxy({ serverUrl, onMessage, admits = () => true }: 
             source.destroy();
           }
         }
+        target.uncork();
       });
     };
     relay('client', client, upstream);
