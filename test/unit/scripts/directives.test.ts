@@ -12,6 +12,7 @@ describe('directives', () => {
  */
 DROP TABLE a; -- flyback: allow-loss a
 DROP TABLE b -- flyback: migration-checksum -1234
+-- flyback: leaves kept, app.copy
  ;
 `);
     expect(codes(script)).toEqual([]);
@@ -19,6 +20,7 @@ DROP TABLE b -- flyback: migration-checksum -1234
       triggers: 'disable',
       risk: 'high',
       allowLoss: ['orders.note', 'orders.tag', 'a'],
+      leaves: ['kept', 'app.copy'],
       approval: 'CHG-1234, by the duty DBA: see mail',
       stub: false,
       migrationChecksum: -1234,
