@@ -10,8 +10,6 @@ import type { VersionFiles } from '../harness/project.js';
  */
 export type Form = 'transactional' | 'mixed' | 'journalled';
 
-export const forms = ['transactional', 'mixed', 'journalled'] as const satisfies readonly Form[];
-
 export interface FixtureVersion {
   readonly version: string;
   readonly up: string;
