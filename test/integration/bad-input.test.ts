@@ -339,7 +339,7 @@ describe('a script that is none', () => {
     ['drops the schema of the history', 'DROP SCHEMA public CASCADE;', 1, /schema/i],
     ['names a placeholder without a value', 'DROP TABLE ${table};', 1, /table/],
     ['is a stub', '-- flyback: stub\nDROP TABLE t2;', 1, /stub/],
-    ['needs no transaction', 'DROP TABLE t2; VACUUM t1;', 1, /VACUUM/],
+    ['refuses its transaction', '-- flyback: transaction on\nDROP TABLE t2; VACUUM t1;', 1, /VACUUM/],
     ['has an open quote', `DROP TABLE t2; SELECT 'x;`, 1, /R2__step\.sql:1:23/],
   ])('%s', async (_name, content, exitCode, words) => {
     await fs.writeFile(script(), content);
