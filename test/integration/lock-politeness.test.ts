@@ -151,7 +151,8 @@ describe('a rollback among others', () => {
     });
 
     test('during the run: who comes later is ended as well, and no one else', async () => {
-      await arena.start({ ...orders, down: 'SELECT pg_sleep(2);\nDROP TABLE orders;' });
+      const untilLate = `DO $$ BEGIN LOOP PERFORM pg_stat_clear_snapshot(); EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'late' AND state = 'idle in transaction'); PERFORM pg_sleep(0.05); END LOOP; END $$`;
+      await arena.start({ ...orders, down: `${untilLate};\nDROP TABLE orders;` });
       const late: Promise<pg.Client>[] = [];
       const { result, events } = await takeBack(project, {
         cancelBlockers: true,
