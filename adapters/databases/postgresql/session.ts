@@ -286,7 +286,7 @@ class PostgresqlSession implements Session {
     if (error === undefined) return { results, failure: undefined };
     // A connection that breaks behind the last answer has failed all the same: the unit was not closed.
     const index = Math.min(results.length, commands.length - 1);
-    return { results: results.slice(0, index), failure: { index, error: serverFailure(error) } };
+    return { results: results.slice(0, index), failure: { index, error: this.#failure(error) } };
   }
 
   forgetPlans(): void {
