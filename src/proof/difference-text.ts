@@ -1,4 +1,5 @@
 import type { CatalogChange } from './compare-catalogs.js';
+import { standsBehind } from './compare-sequences.js';
 import type { VersionProof } from './proof.js';
 
 /**
@@ -25,7 +26,7 @@ function changeText(change: CatalogChange): string {
       return `${head} is left over`;
     case 'different':
       return [
-        `${head} is not as it was`,
+        `${head} is not as it was${standsBehind(change) ? ': values that it gave before come again, as duplicates' : ''}`,
         ...change.properties.flatMap((property) => [
           ...lines('-', property, change.before.properties[property]),
           ...lines('+', property, change.after.properties[property]),

@@ -1,4 +1,5 @@
 import type { CatalogChange } from './compare-catalogs.js';
+import { standsBehind } from './compare-sequences.js';
 
 /**
  * What a proof came to, best first.
@@ -18,6 +19,7 @@ export function gradeOfCatalog(changes: readonly CatalogChange[]): Grade {
   if (changes.length === 0) return 'exact';
   const kinds = changes.map(kindOfChange);
   if (kinds.includes('substance')) return 'different';
+  if (kinds.includes('data')) return 'data-lost';
   return kinds.includes('residue') ? 'residue' : 'column-order';
 }
 
@@ -27,13 +29,14 @@ export function worse(a: Grade, b: Grade): Grade {
 }
 
 /** What a difference counts as. */
-export function kindOfChange(change: CatalogChange): 'column-order' | 'residue' | 'substance' {
+export function kindOfChange(change: CatalogChange): 'column-order' | 'residue' | 'data' | 'substance' {
   if (change.change === 'different' && change.kind === 'column order') {
     return sameMembers(change.before.properties['columns'], change.after.properties['columns'])
       ? 'column-order'
       : 'substance';
   }
-  if (change.change === 'different' && change.kind === 'sequence position') return 'residue';
+  if (change.kind === 'sequence position') return standsBehind(change) ? 'substance' : 'residue';
+  if (change.kind === 'large object content') return 'data';
   if (change.change === 'different' && change.kind === 'enum' && isOnlyLabelsMore(change)) return 'residue';
   return 'substance';
 }

@@ -1,6 +1,14 @@
 import type { ProofQueries } from '../../../../src/adapter/proof-queries.js';
 import { readCatalog } from './read-catalog.js';
+import { readLargeObjects, readSequences } from './read-positions.js';
 import { readRows } from './read-rows.js';
+import { createCatalogWatch } from './watch.js';
 
 /** What a proof compares, asked of PostgreSQL. */
-export const postgresqlProofQueries: ProofQueries = { readCatalog, readRows };
+export const postgresqlProofQueries: ProofQueries = {
+  readCatalog,
+  readRows,
+  readSequences,
+  readLargeObjects,
+  watchCatalog: createCatalogWatch,
+};

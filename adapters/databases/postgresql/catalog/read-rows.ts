@@ -1,38 +1,61 @@
 import type { Session } from '../../../../src/adapter/database.js';
 import type { QualifiedName } from '../../../../src/history/history.js';
 import type { TableRows } from '../../../../src/proof/proof.js';
-import { qualified, quoteLiteral } from '../quoting.js';
+import { quoteLiteral } from '../quoting.js';
+import { ownRelation, pieces, readPlainly } from './plain-reading.js';
 
-/** Tables with rows of their own: partitions, not the partitioned table; no foreign tables, whose rows lie elsewhere. */
-function tablesSql(without: readonly QualifiedName[]): string {
-  const names = without.map((name) => `coalesce(pg_catalog.to_regclass(${quoteLiteral(qualified(name))})::oid, 0)`);
-  return `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND (c.relkind = 'r' OR c.relispopulated) AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'${names.length === 0 ? '' : ` AND c.oid NOT IN (${names.join(', ')})`}
- AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = c.oid AND x.deptype = 'e') ORDER BY 1`;
+/** How many tables one statement reads. */
+const tablesAtOnce = 100;
+
+/**
+ * Tables with rows of their own: partitions, not the partitioned table; no foreign tables, whose rows lie elsewhere; nothing
+ * that has not a single page. With their columns in the order of their names; a virtual column has no value of its own.
+ */
+function tablesSql(without: readonly QualifiedName[], only: readonly string[] | undefined): string {
+  return `SELECT format('%I.%I', n.nspname, c.relname), (SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY a.attname COLLATE "C") FROM pg_attribute a
+ WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = c.relam
+WHERE c.relkind IN ('r', 'm') AND (c.relkind = 'r' OR c.relispopulated) AND ${ownRelation(without, only)}
+ AND (m.amname <> 'heap' OR pg_relation_size(c.oid) > 0) ORDER BY 1`;
 }
 
 /**
- * Count and digest of every table's rows, by the table's name; empty tables are left out. A row's digest is that of its
- * values by column name, so the order of columns does not matter; the table's is the sum of its rows', so theirs does not.
+ * The digest of one row, as two independent halves of 64 bits. A row's text is that of the server's own output functions,
+ * in which numerics keep their scale, floats all their digits, and NULL is not ''. Columns count by name, not by place.
+ */
+export function rowHalves(columns: string | null): readonly [string, string] {
+  const text = `${quoteLiteral(`${columns ?? ''} `)} || ROW(${columns ?? ''})::text COLLATE "C"`;
+  return [`hashtextextended(${text}, 0)`, `hashtextextended(${text}, 7046029254386353131)`];
+}
+
+/**
+ * Count and digest of the rows of tables by name; empty tables are left out. `only` restricts it to tables of these names, as
+ * the catalog writes them. A table's digest is the sum of its rows' digests: their order does not matter, how often each is
+ * there does.
  */
 export async function readRows(
   session: Session,
   without: readonly QualifiedName[],
+  only?: readonly string[],
 ): Promise<ReadonlyMap<string, TableRows>> {
-  const [listed] = await session.query(tablesSql(without));
-  const tables = (listed?.rows ?? []).map((row) => row[0] ?? '');
-  if (tables.length === 0) return new Map();
-  const counted = await session.query(
+  if (only?.length === 0) return new Map();
+  const [listed] = await readPlainly(session, 'The list of tables', [tablesSql(without, only)]);
+  const queries = pieces(listed?.rows ?? [], tablesAtOnce).map((tables) =>
     tables
-      .map(
-        (table) =>
-          `SELECT ${quoteLiteral(table)}, pg_catalog.count(*), pg_catalog.sum(('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.to_jsonb(t)::text), 1, 15))::bit(60)::bigint) FROM ONLY ${table} t`,
-      )
+      .map(([table, columns]) => {
+        const [one, other] = rowHalves(columns ?? null);
+        return `SELECT ${quoteLiteral(table ?? '')}, count(*), sum(${one}), sum(${other}) FROM ONLY ${table ?? ''} t`;
+      })
       .join('\nUNION ALL\n'),
   );
+  const answers = await readPlainly(session, 'Rows', queries);
   return new Map(
-    (counted[0]?.rows ?? [])
-      .filter((row) => row[1] !== '0')
-      .map(([table, count, digest]) => [table ?? '', { count: Number(count), digest: digest ?? '' }]),
+    answers
+      .flatMap(({ rows }) => rows)
+      .filter(([, count]) => count !== '0')
+      .map(([table, count, one, other]) => [
+        table ?? '',
+        { count: Number(count), digest: `${one ?? ''}/${other ?? ''}` },
+      ]),
   );
 }
