@@ -2,6 +2,7 @@ import type { QualifiedName } from '../history/history.js';
 import type { Catalog } from '../proof/catalog.js';
 import type { SequencePosition } from '../proof/compare-sequences.js';
 import type { TableRows } from '../proof/proof.js';
+import type { CatalogWatch } from './catalog-watch.js';
 import type { Session } from './database.js';
 
 /** Each asked inside an open transaction; `without` names the tools' own tables, left out with all that belongs to them. */
@@ -21,4 +22,6 @@ export interface ProofQueries {
   ): Promise<ReadonlyMap<string, SequencePosition>>;
   /** Digest of the content of each large object, by its id. */
   readLargeObjects(session: Session): Promise<ReadonlyMap<string, string>>;
+  /** Keeps a picture of the catalog up to date; see CatalogWatch. */
+  watchCatalog(major: number, without: readonly QualifiedName[]): CatalogWatch;
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { startEmbedded } from '../../adapters/databases/postgresql/embedded.js';
 import type { Session } from '../adapter/database.js';
 import type { ConnectionSettings } from '../config/config.js';
-import type { ScratchPlace } from '../proof/prove-project.js';
+import type { ScratchPlace } from '../proof/scratch-place.js';
 import { toolbox } from './open-project.js';
 
 /** Databases for proofs on an embedded server of this process's own. Throws FlybackError embedded-unavailable. */
@@ -10,20 +10,24 @@ export async function openScratchPlace(): Promise<ScratchPlace & { close(): Prom
   const server = await startEmbedded({ listen: 'socket' });
   const connectTo = (databaseName: string): Promise<Session> =>
     toolbox.database.connect({ ...local, hosts: [{ host: server.host, port: server.port }], databaseName });
+  const maintenance = await connectTo(server.databaseName);
   return {
     description: `PostgreSQL ${server.version}, embedded`,
     majorVersion: server.majorVersion,
-    open: async () => {
-      const databaseName = `proof_${randomUUID().replaceAll('-', '')}`;
-      const maintenance = await connectTo(server.databaseName);
-      try {
-        await maintenance.query(`CREATE DATABASE ${databaseName}`);
-      } finally {
-        await maintenance.close();
-      }
-      return connectTo(databaseName);
+    create: async (copyOf) => {
+      const name = `proof_${randomUUID().replaceAll('-', '')}`;
+      // The server's own template is at hand at once; the copy of a file is cheaper than its way through the log.
+      await maintenance.query(`CREATE DATABASE ${name}${copyOf === undefined ? '' : ` TEMPLATE ${copyOf}`}`);
+      return name;
     },
-    close: () => server.stop(),
+    connect: connectTo,
+    drop: async (name) => {
+      await maintenance.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    },
+    close: async () => {
+      await maintenance.close();
+      await server.stop();
+    },
   };
 }
 

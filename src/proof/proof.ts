@@ -1,9 +1,10 @@
 import type { CatalogChange } from './compare-catalogs.js';
+import type { Footprint } from './footprint.js';
 import type { Grade } from './grade.js';
 
 /** One thing that was done for a proof, and how it ended. */
 export interface ProofStep {
-  readonly action: 'migrate' | 'roll back' | 'migrate again';
+  readonly action: 'migrate' | 'roll back' | 'roll back twice' | 'migrate again';
   readonly durationMs: number;
   /** Undefined when it ran. */
   readonly error: string | undefined;
@@ -24,6 +25,12 @@ export interface VersionProof {
   readonly left: readonly string[];
   /** What the second migration made other than the first. */
   readonly again: readonly CatalogChange[];
+  /** What a second run of the script alone did: nothing more, it failed, or it changed something again. */
+  readonly twice: 'nothing' | 'failed' | 'changed' | undefined;
+  /** What the migration made, changed or dropped, as it looks without and with it; empty where that was not found out. */
+  readonly footprint: Footprint;
+  /** What a person should know about how the proof was made; one sentence each. */
+  readonly notes: readonly string[];
   readonly steps: readonly ProofStep[];
   readonly durationMs: number;
 }

@@ -1,24 +1,22 @@
-import type { Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
-import type { QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
-import { applyMigrations, inOrder } from '../scratch/apply-migrations.js';
+import { inOrder } from '../scratch/apply-migrations.js';
 import type { VersionProof } from './proof.js';
-import { proveVersion } from './prove-version.js';
+import { ProofDatabases } from './proof-databases.js';
+import { unproven } from './prove-version.js';
+import type { ScratchPlace } from './scratch-place.js';
 
-/** Makes empty databases for proofs; each is dropped by whoever made the place. */
-export interface ScratchPlace {
-  /** "PostgreSQL 18.4, embedded". */
-  readonly description: string;
-  readonly majorVersion: number;
-  /** A session to a new, empty database. The caller closes it. */
-  open(): Promise<Session>;
-}
+export type { ScratchPlace } from './scratch-place.js';
 
 export interface ProveOptions {
   /** Keys of the versions to prove; undefined: every one that has a migration file and a usable rollback script. */
   readonly versions?: ReadonlySet<string> | undefined;
+  /**
+   * quickly: what is as it was is found out by looking only at what was touched, everything else by looking at everything.
+   * thoroughly: everything is looked at for each version. Default: quickly.
+   */
+  readonly way?: 'quickly' | 'thoroughly' | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProof?: ((proof: VersionProof, done: number, of: number) => void) | undefined;
 }
@@ -45,7 +43,7 @@ export async function proveProject(
     proofs.push(proof);
     options.onProof?.(proof, proofs.length, wanted.length);
   };
-  const chain = new Chain(project, place);
+  const databases = new ProofDatabases(project, place, options.way ?? 'quickly', options.signal);
   try {
     for (const migration of versioned) {
       if (proofs.length === wanted.length) break;
@@ -56,84 +54,19 @@ export async function proveProject(
       }
       try {
         if (isWanted(migration)) {
-          const proof = await chain.prove(migration, options.signal);
+          const proof = await databases.prove(migration);
           if (proof.grade === 'not-possible') throw new FlybackError('script-failed', proof.reason ?? '');
           add(proof);
-        } else await chain.apply(migration);
+        } else await databases.apply(migration);
       } catch (error) {
         if (!(error instanceof FlybackError) || error.code !== 'script-failed') throw error;
-        for (const left of wanted.slice(proofs.length)) add(notPossible(left, error.message));
+        for (const left of wanted.slice(proofs.length)) add(unproven(left, 'not-possible', error.message));
       }
     }
+    if (await databases.isAsKnown()) return proofs;
   } finally {
-    await chain.close();
+    await databases.close();
   }
-  return proofs;
-}
-
-function notPossible(migration: Migration, reason: string): VersionProof {
-  return {
-    version: migration.version?.text ?? '',
-    description: migration.description,
-    grade: 'not-possible',
-    reason,
-    changes: [],
-    rows: [],
-    left: [],
-    again: [],
-    steps: [],
-    durationMs: 0,
-  };
-}
-
-/** A scratch database that grows migration by migration, and is made anew where a proof has left it other than it should be. */
-class Chain {
-  readonly #project: Project;
-  readonly #place: ScratchPlace;
-  readonly #table: QualifiedName;
-  readonly #applied: Migration[] = [];
-  #session: Session | undefined;
-
-  constructor(project: Project, place: ScratchPlace) {
-    this.#project = project;
-    this.#place = place;
-    this.#table = project.toolbox.history.tableName(project.config.flyway, 'public');
-  }
-
-  async apply(migration: Migration): Promise<void> {
-    await this.#run(await this.#open(), [migration]);
-    this.#applied.push(migration);
-  }
-
-  async prove(migration: Migration, signal: AbortSignal | undefined): Promise<VersionProof> {
-    const session = await this.#open();
-    const proof = await proveVersion({ project: this.#project, session, table: this.#table, migration, signal });
-    this.#applied.push(migration);
-    // What a rollback left behind must not be there when the next version is proven.
-    if (proof.grade !== 'exact' || proof.again.length > 0 || proof.left.length > 0) await this.close();
-    return proof;
-  }
-
-  async close(): Promise<void> {
-    await this.#session?.close();
-    this.#session = undefined;
-  }
-
-  async #open(): Promise<Session> {
-    if (this.#session !== undefined) return this.#session;
-    const session = await this.#place.open();
-    try {
-      await this.#run(session, this.#applied);
-    } catch (error) {
-      await session.close();
-      throw error;
-    }
-    this.#session = session;
-    return session;
-  }
-
-  async #run(session: Session, migrations: readonly Migration[]): Promise<void> {
-    const { toolbox, config } = this.#project;
-    await applyMigrations({ session, toolbox, settings: config.flyway, table: this.#table, migrations });
-  }
+  // What was thought to be known is not what is there: then nothing that was found out that way counts.
+  return proveProject(project, place, { ...options, way: 'thoroughly' });
 }

@@ -20,12 +20,8 @@ export interface ApplyRequest {
  * would with its default settings. Throws FlybackError script-failed that names the migration; earlier ones stay.
  */
 export async function applyMigrations(request: ApplyRequest): Promise<void> {
-  const { session, toolbox, settings, table } = request;
-  const { database, history } = toolbox;
-  const prepared = await session.pipeline([
-    database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table)),
-    history.scratch.createTable(database, table),
-  ]);
+  const { session, toolbox, table } = request;
+  const prepared = await session.pipeline([toolbox.history.scratch.createTable(toolbox.database, table)]);
   if (prepared.failure !== undefined) {
     throw new FlybackError(
       'script-failed',
@@ -35,7 +31,7 @@ export async function applyMigrations(request: ApplyRequest): Promise<void> {
       },
     );
   }
-  for (const migration of request.migrations) await applyOne(request, migration);
+  for (const migration of request.migrations) await applyMigration(request, migration);
 }
 
 /** The order of the migration tool: versions ascending, then repeatable migrations by description. */
@@ -50,7 +46,8 @@ export function inOrder(migrations: readonly Migration[], toolbox: Toolbox): rea
   ];
 }
 
-async function applyOne(request: ApplyRequest, migration: Migration): Promise<void> {
+/** One migration, where the history table is there already. Throws FlybackError script-failed. */
+export async function applyMigration(request: Omit<ApplyRequest, 'migrations'>, migration: Migration): Promise<void> {
   const { session, toolbox, settings, table } = request;
   const { database, history } = toolbox;
   const text =
@@ -66,28 +63,44 @@ async function applyOne(request: ApplyRequest, migration: Migration): Promise<vo
       : migration.sql;
   const { statements } = database.dialect.split(text);
   const inTransaction = migration.executeInTransaction ?? settings.executeInTransaction;
-  const started = performance.now();
-  if (inTransaction) await session.query('BEGIN');
+  const row = history.scratch.insertRow(database, table, migration, 0);
+  // An earlier migration may have set another path for the session; the migration tool puts it back.
+  const opening = [database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table))];
+  const closing = [row];
+  if (inTransaction) {
+    opening.push('BEGIN');
+    closing.push(database.sql.commit);
+  }
+  const fail = async (message: string, code: string | undefined, hint: string | undefined): Promise<never> => {
+    if (inTransaction) await session.query(database.sql.rollback).catch(() => undefined);
+    throw new FlybackError('script-failed', `Migration ${migration.script} failed ${message}`, {
+      hint: hint ?? 'Correct the migration, or start from a database in which it works.',
+      serverCode: code,
+    });
+  };
+  // Inside a transaction nothing runs after a statement that failed, so all can be on its way at once.
+  if (inTransaction && statements.every((statement) => statement.copyData === undefined)) {
+    const messages = [...opening, ...statements.map((statement) => statement.text), ...closing];
+    const { failure } = await session.pipeline(messages);
+    if (failure === undefined) return;
+    const line = statements[failure.index - opening.length]?.line;
+    return fail(
+      `${line === undefined ? '' : `in line ${line}`}: ${failure.error.message}`,
+      failure.error.serverCode,
+      failure.error.hint,
+    );
+  }
+  await session.pipeline(opening);
   for (const statement of statements) {
-    const result =
+    const failure =
       statement.copyData === undefined
-        ? await session.pipeline([statement.text])
-        : await session.copyIn(statement.text, statement.copyData).then((copied) => ({
-            failure: 'failure' in copied ? { error: copied.failure } : undefined,
-          }));
-    if (result.failure !== undefined) {
-      const { error } = result.failure;
-      if (inTransaction) await session.query(database.sql.rollback).catch(() => undefined);
-      throw new FlybackError(
-        'script-failed',
-        `Migration ${migration.script} failed in line ${statement.line}: ${error.message}`,
-        {
-          hint: error.hint ?? 'Correct the migration, or start from a database in which it works.',
-          serverCode: error.serverCode,
-        },
-      );
+        ? (await session.pipeline([statement.text])).failure?.error
+        : await session
+            .copyIn(statement.text, statement.copyData)
+            .then((copied) => ('failure' in copied ? copied.failure : undefined));
+    if (failure !== undefined) {
+      await fail(`in line ${statement.line}: ${failure.message}`, failure.serverCode, failure.hint);
     }
   }
-  await session.query(history.scratch.insertRow(database, table, migration, performance.now() - started));
-  if (inTransaction) await session.query(database.sql.commit);
+  for (const message of closing) await session.query(message);
 }

@@ -7,12 +7,14 @@ function proc(value: string): string {
 /** Schemas, routines, types, operators, text search and the other named things that live beside relations. */
 export const objectQueries: readonly CatalogQuery[] = [
   objects(
+    { catalogs: ['pg_namespace'] },
     'schema',
     'quote_ident(n.nspname)',
     { owner: 'n.nspowner::regrole', privileges: privileges('n.nspacl', 'n', 'n.nspowner') },
     `pg_namespace n WHERE ${ours('n')} AND ${notMember('pg_namespace', 'n.oid')}`,
   ),
   objects(
+    { catalog: 'pg_proc', oid: 'p.oid' },
     `(CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END)`,
     'p.oid::regprocedure',
     {
@@ -31,6 +33,7 @@ export const objectQueries: readonly CatalogQuery[] = [
  AND NOT EXISTS (SELECT FROM pg_trigger t JOIN without ON t.tgrelid = left_out WHERE t.tgfoid = p.oid)`,
   ),
   objects(
+    { catalog: 'pg_type', oid: 't.oid' },
     `(CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' WHEN 'm' THEN 'multirange type' WHEN 'p' THEN 'shell type' ELSE 'type' END)`,
     't.oid::regtype',
     {
@@ -51,18 +54,21 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
  OR t.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid))`,
   ),
   objects(
+    { catalogs: ['pg_constraint'] },
     'constraint',
     `format('%I on domain %s', k.conname, k.contypid::regtype)`,
     { definition: 'pg_get_constraintdef(k.oid)', validated: unless('true', 'k.convalidated') },
     `pg_constraint k JOIN pg_type t ON t.oid = k.contypid JOIN pg_namespace n ON n.oid = t.typnamespace WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_cast'] },
     'cast',
     `format('%s as %s', format_type(k.castsource, NULL), format_type(k.casttarget, NULL))`,
     { function: proc('k.castfunc'), context: 'k.castcontext', method: 'k.castmethod' },
     `pg_cast k WHERE ${made('k.oid')} AND ${notMember('pg_cast', 'k.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_operator'] },
     'operator',
     'o.oid::regoperator',
     {
@@ -79,6 +85,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE ${ours('n')} AND ${notMember('pg_operator', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_opclass'] },
     'operator class',
     `format('%I.%I using %I', n.nspname, o.opcname, m.amname)`,
     {
@@ -92,6 +99,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
   ),
   // Members of a family may be added to the server's own ones too.
   objects(
+    { catalogs: ['pg_opfamily', 'pg_amop', 'pg_amproc'] },
     'operator family',
     `format('%I.%I using %I', n.nspname, o.opfname, m.amname)`,
     {
@@ -102,6 +110,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_opfamily o JOIN pg_namespace n ON n.oid = o.opfnamespace JOIN pg_am m ON m.oid = o.opfmethod WHERE ${ours('n')} AND ${notMember('pg_opfamily', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_collation'] },
     'collation',
     `format('%I.%I', n.nspname, o.collname)`,
     {
@@ -112,6 +121,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_collation o JOIN pg_namespace n ON n.oid = o.collnamespace WHERE ${ours('n')} AND ${notMember('pg_collation', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_conversion'] },
     'conversion',
     `format('%I.%I', n.nspname, o.conname)`,
     {
@@ -121,6 +131,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_conversion o JOIN pg_namespace n ON n.oid = o.connamespace WHERE ${ours('n')} AND ${notMember('pg_conversion', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_ts_config', 'pg_ts_config_map'] },
     'text search configuration',
     'o.oid::regconfig',
     {
@@ -131,6 +142,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_ts_config o JOIN pg_namespace n ON n.oid = o.cfgnamespace WHERE ${ours('n')} AND ${notMember('pg_ts_config', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_ts_dict'] },
     'text search dictionary',
     'o.oid::regdictionary',
     {
@@ -141,6 +153,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_ts_dict o JOIN pg_namespace n ON n.oid = o.dictnamespace WHERE ${ours('n')} AND ${notMember('pg_ts_dict', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_ts_parser'] },
     'text search parser',
     `format('%I.%I', n.nspname, o.prsname)`,
     {
@@ -149,18 +162,21 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_ts_parser o JOIN pg_namespace n ON n.oid = o.prsnamespace WHERE ${ours('n')} AND ${notMember('pg_ts_parser', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_ts_template'] },
     'text search template',
     `format('%I.%I', n.nspname, o.tmplname)`,
     { functions: `concat_ws(', ', nullif(o.tmplinit::oid, 0)::regprocedure, o.tmpllexize::oid::regprocedure)` },
     `pg_ts_template o JOIN pg_namespace n ON n.oid = o.tmplnamespace WHERE ${ours('n')} AND ${notMember('pg_ts_template', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_extension'] },
     'extension',
     'quote_ident(o.extname)',
     { owner: 'o.extowner::regrole', version: 'o.extversion', schema: 'o.extnamespace::regnamespace' },
     'pg_extension o',
   ),
   objects(
+    { catalogs: ['pg_language'] },
     'language',
     'quote_ident(o.lanname)',
     {
@@ -172,6 +188,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_language o WHERE o.lanispl AND ${notMember('pg_language', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_transform'] },
     'transform',
     `format('%s language %I', o.trftype::regtype, l.lanname)`,
     {
@@ -180,12 +197,14 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     `pg_transform o JOIN pg_language l ON l.oid = o.trflang WHERE ${notMember('pg_transform', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_am'] },
     'access method',
     'quote_ident(o.amname)',
     { type: 'o.amtype', handler: 'o.amhandler::oid::regprocedure' },
     `pg_am o WHERE ${made('o.oid')} AND ${notMember('pg_am', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_event_trigger'] },
     'event trigger',
     'quote_ident(o.evtname)',
     {

@@ -3,12 +3,22 @@
  * pg_catalog alone, so that the server writes every other name with its schema.
  */
 
-/** One query: rows (kind, name, properties as JSON). */
+/**
+ * What is read anew together when something of it may have changed: the objects that belong to one row of a catalog, told
+ * by its oid, or all objects of a kind, when one of the catalogs was written that they are made from.
+ */
+export type Scope =
+  | { readonly catalog: 'pg_class' | 'pg_proc' | 'pg_type'; readonly oid: string }
+  | { readonly catalogs: readonly string[] };
+
+/** One query: rows (kind, name, properties as JSON, scope). */
 export interface CatalogQuery {
-  readonly sql: string;
+  readonly scope: Scope;
+  /** `only` restricts it by a condition. */
+  readonly sql: (only?: string) => string;
   /** Oldest and newest major that it is for; undefined: every one. */
-  readonly from?: number;
-  readonly until?: number;
+  readonly from?: number | undefined;
+  readonly until?: number | undefined;
 }
 
 /** Neither the server's own schemas nor temporary ones. */
@@ -60,17 +70,43 @@ export function unless(usual: 'true' | 'false', value: string): string {
   return `nullif(${value}, ${usual})`;
 }
 
+interface ObjectsOptions {
+  readonly groupBy?: string;
+  readonly from?: number;
+  readonly until?: number;
+}
+
 /** A query for one kind of object; properties are name → SQL expression. */
 export function objects(
+  scope: Scope,
   kind: string,
   name: string,
   properties: Readonly<Record<string, string>>,
   from: string,
-  majors: { readonly from?: number; readonly until?: number } = {},
+  { groupBy, ...majors }: ObjectsOptions = {},
 ): CatalogQuery {
   const pairs = Object.entries(properties).map(([key, value]) => `'${key}', ${value}`);
   // A constant kind is a word in quotes; an expression comes with its parentheses.
   const kindText = kind.startsWith('(') ? kind : `'${kind}'`;
   const json = pairs.length === 0 ? `'{}'::jsonb` : `jsonb_strip_nulls(jsonb_build_object(${pairs.join(', ')}))`;
-  return { ...majors, sql: `SELECT ${kindText}::text, (${name})::text, (${json})::text FROM ${from}` };
+  const scopeText = 'oid' in scope ? `'${scope.catalog}/' || ${scope.oid}` : quoted(scope.catalogs.join(' '));
+  const hasWhere = /\bWHERE\b/.test(withoutParentheses(from));
+  return {
+    ...majors,
+    scope,
+    sql: (only) =>
+      `SELECT ${kindText}::text, (${name})::text, (${json})::text, (${scopeText})::text FROM ${from}${
+        only === undefined ? '' : ` ${hasWhere ? 'AND' : 'WHERE'} ${only}`
+      }${groupBy === undefined ? '' : ` GROUP BY ${groupBy}`}`,
+  };
+}
+
+function quoted(text: string): string {
+  return `'${text}'`;
+}
+
+/** What stands outside every parenthesis. */
+function withoutParentheses(sql: string): string {
+  const inner = sql.replace(/\([^()]*\)/g, '');
+  return inner === sql ? sql : withoutParentheses(inner);
 }

@@ -8,18 +8,30 @@ import type { CatalogQuery } from './parts.js';
 import { relationQueries } from './relations.js';
 import { sharedQueries } from './shared.js';
 
-const queries: readonly CatalogQuery[] = [...relationQueries, ...objectQueries, ...sharedQueries];
+/** Every query for this major. */
+export function catalogQueries(major: number): readonly CatalogQuery[] {
+  return [...relationQueries, ...objectQueries, ...sharedQueries].filter(
+    ({ from = 0, until = Infinity }) => from <= major && major <= until,
+  );
+}
 
-/** The whole catalog in one query; `without` names tables that are left out with all that belongs to them. */
-export function catalogSql(major: number, without: readonly QualifiedName[]): string {
-  const chosen = queries.filter(({ from = 0, until = Infinity }) => from <= major && major <= until);
+/** These queries as one; `without` names tables that are left out with all that belongs to them. */
+export function unionSql(queries: readonly string[], without: readonly QualifiedName[]): string {
   const names = without.map((name) => `(to_regclass(${quoteLiteral(qualified(name))}))`);
   const leftOut =
     names.length === 0
       ? 'SELECT NULL::regclass::oid WHERE false'
       : `WITH named(oid) AS (VALUES ${names.join(', ')}) SELECT oid::oid FROM named WHERE oid IS NOT NULL
  UNION ALL SELECT i.indexrelid FROM pg_index i JOIN named ON i.indrelid = named.oid`;
-  return `WITH without(left_out) AS MATERIALIZED (${leftOut})\n${chosen.map(({ sql }) => sql).join('\nUNION ALL\n')}`;
+  return `WITH without(left_out) AS MATERIALIZED (${leftOut})\n${queries.join('\nUNION ALL\n')}`;
+}
+
+/** The whole catalog in one query. */
+export function catalogSql(major: number, without: readonly QualifiedName[]): string {
+  return unionSql(
+    catalogQueries(major).map(({ sql }) => sql()),
+    without,
+  );
 }
 
 /**
@@ -41,12 +53,19 @@ export async function readCatalog(session: Session, without: readonly QualifiedN
 }
 
 function toObjects(rows: readonly (readonly (string | null)[])[]): readonly CatalogObject[] {
-  const objects = rows.map(([kind, name, properties]) => ({
+  return rows.map(toObject).sort(byKindAndName);
+}
+
+export function toObject([kind, name, properties]: readonly (string | null)[]): CatalogObject {
+  return {
     kind: kind ?? '',
     name: name ?? '',
     properties: sorted(JSON.parse(properties ?? '{}') as Record<string, unknown>),
-  }));
-  return objects.sort((a, b) => compare(a.kind, b.kind) || compare(a.name, b.name));
+  };
+}
+
+function byKindAndName(a: CatalogObject, b: CatalogObject): number {
+  return compare(a.kind, b.kind) || compare(a.name, b.name);
 }
 
 function compare(a: string, b: string): number {

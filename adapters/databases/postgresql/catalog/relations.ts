@@ -9,8 +9,10 @@ import {
   privileges,
   unless,
   type CatalogQuery,
+  type Scope,
 } from './parts.js';
 
+const ofRelation: Scope = { catalog: 'pg_class', oid: 'c.oid' };
 const relation = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace`;
 const ourRelation = `${ours('n')} AND ${notMember('pg_class', 'c.oid')} AND ${notLeftOut('c.oid')}`;
 
@@ -19,6 +21,7 @@ const relationKind = `(CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table
 /** Tables of every kind, views, columns, constraints, indexes, triggers, rules, policies, sequences. */
 export const relationQueries: readonly CatalogQuery[] = [
   objects(
+    ofRelation,
     relationKind,
     'c.oid::regclass',
     {
@@ -43,6 +46,7 @@ export const relationQueries: readonly CatalogQuery[] = [
     `${relation} WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND ${ourRelation}`,
   ),
   objects(
+    ofRelation,
     'column',
     `format('%s.%I', c.oid::regclass, a.attname)`,
     {
@@ -67,13 +71,16 @@ LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND ${ourRelation}`,
   ),
   objects(
+    ofRelation,
     'column order',
     'c.oid::regclass',
     { columns: `string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)` },
     `${relation} JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind IN ('r', 'p', 'f', 'c') AND ${ourRelation} GROUP BY c.oid`,
+WHERE c.relkind IN ('r', 'p', 'f', 'c') AND ${ourRelation}`,
+    { groupBy: 'c.oid' },
   ),
   objects(
+    ofRelation,
     'constraint',
     `format('%I on %s', k.conname, k.conrelid::regclass)`,
     {
@@ -88,6 +95,7 @@ WHERE c.relkind IN ('r', 'p', 'f', 'c') AND ${ourRelation} GROUP BY c.oid`,
 WHERE k.contype <> 't' AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND ${ourRelation}`,
   ),
   objects(
+    ofRelation,
     'index',
     'c.oid::regclass',
     {
@@ -103,6 +111,7 @@ WHERE k.contype <> 't' AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND ${ou
     `${relation} JOIN pg_index i ON i.indexrelid = c.oid WHERE ${ourRelation} AND ${notLeftOut('i.indrelid')}`,
   ),
   objects(
+    ofRelation,
     'sequence',
     'c.oid::regclass',
     {
@@ -117,6 +126,7 @@ WHERE k.contype <> 't' AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND ${ou
  AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i') AND NOT ${notLeftOut('o.refobjid')})`,
   ),
   objects(
+    ofRelation,
     'trigger',
     `format('%I on %s', t.tgname, c.oid::regclass)`,
     {
@@ -128,13 +138,16 @@ WHERE NOT t.tgisinternal AND ${ourRelation}`,
   ),
   // The triggers behind foreign keys carry no name worth comparing, but they can be switched off.
   objects(
+    ofRelation,
     'foreign key triggers',
     'c.oid::regclass',
     { enabled: `string_agg(DISTINCT ${triggerState('t.tgenabled')}, ', ')` },
     `pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE t.tgisinternal AND t.tgenabled <> 'O' AND ${ourRelation} GROUP BY c.oid`,
+WHERE t.tgisinternal AND t.tgenabled <> 'O' AND ${ourRelation}`,
+    { groupBy: 'c.oid' },
   ),
   objects(
+    ofRelation,
     'rule',
     `format('%I on %s', r.rulename, c.oid::regclass)`,
     { definition: 'pg_get_ruledef(r.oid)', enabled: `nullif(${triggerState('r.ev_enabled')}, 'origin')` },
@@ -142,6 +155,7 @@ WHERE t.tgisinternal AND t.tgenabled <> 'O' AND ${ourRelation} GROUP BY c.oid`,
 WHERE r.rulename <> '_RETURN' AND ${ourRelation}`,
   ),
   objects(
+    ofRelation,
     'policy',
     `format('%I on %s', p.polname, c.oid::regclass)`,
     {
@@ -154,6 +168,7 @@ WHERE r.rulename <> '_RETURN' AND ${ourRelation}`,
     `pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${ourRelation}`,
   ),
   objects(
+    { catalogs: ['pg_statistic_ext'] },
     'statistics',
     `format('%I.%I', n.nspname, s.stxname)`,
     {

@@ -8,6 +8,7 @@ function hidden(value: string): string {
 /** Replication, foreign data, privileges, comments, settings, roles: what belongs to no single schema. */
 export const sharedQueries: readonly CatalogQuery[] = [
   objects(
+    { catalogs: ['pg_publication'] },
     'publication',
     'quote_ident(o.pubname)',
     {
@@ -17,6 +18,7 @@ export const sharedQueries: readonly CatalogQuery[] = [
     'pg_publication o',
   ),
   objects(
+    { catalogs: ['pg_publication_rel'] },
     'publication table',
     `format('%s in %I', r.prrelid::regclass, o.pubname)`,
     {},
@@ -24,6 +26,7 @@ export const sharedQueries: readonly CatalogQuery[] = [
     { until: 14 },
   ),
   objects(
+    { catalogs: ['pg_publication_rel'] },
     'publication table',
     `format('%s in %I', r.prrelid::regclass, o.pubname)`,
     {
@@ -34,6 +37,7 @@ export const sharedQueries: readonly CatalogQuery[] = [
     { from: 15 },
   ),
   objects(
+    { catalogs: ['pg_publication_namespace'] },
     'publication schema',
     `format('%s in %I', r.pnnspid::regnamespace, o.pubname)`,
     {},
@@ -41,6 +45,7 @@ export const sharedQueries: readonly CatalogQuery[] = [
     { from: 15 },
   ),
   objects(
+    { catalogs: ['pg_subscription'] },
     'subscription',
     'quote_ident(o.subname)',
     {
@@ -54,6 +59,7 @@ export const sharedQueries: readonly CatalogQuery[] = [
     'pg_subscription o WHERE o.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())',
   ),
   objects(
+    { catalogs: ['pg_foreign_data_wrapper'] },
     'foreign data wrapper',
     'quote_ident(o.fdwname)',
     {
@@ -65,6 +71,7 @@ export const sharedQueries: readonly CatalogQuery[] = [
     `pg_foreign_data_wrapper o WHERE ${notMember('pg_foreign_data_wrapper', 'o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_foreign_server'] },
     'foreign server',
     'quote_ident(o.srvname)',
     {
@@ -78,18 +85,21 @@ export const sharedQueries: readonly CatalogQuery[] = [
     'pg_foreign_server o',
   ),
   objects(
+    { catalogs: ['pg_user_mapping'] },
     'user mapping',
     `format('%s for %I', CASE o.umuser WHEN 0 THEN 'PUBLIC' ELSE o.umuser::regrole::text END, s.srvname)`,
     { options: hidden(options('o.umoptions')) },
     'pg_user_mapping o JOIN pg_foreign_server s ON s.oid = o.umserver',
   ),
   objects(
+    { catalogs: ['pg_default_acl'] },
     'default privileges',
     `format('of %s%s on %s', o.defaclrole::regrole, ' in ' || nullif(o.defaclnamespace, 0)::regnamespace, CASE o.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types' WHEN 'n' THEN 'schemas' ELSE 'large objects' END)`,
     { privileges: `coalesce(${plainPrivileges('o.defaclacl')}, 'nobody')` },
     'pg_default_acl o',
   ),
   objects(
+    { catalogs: ['pg_description'] },
     'comment',
     `format('on %s %s', i.type, i.identity)`,
     { text: 'o.description' },
@@ -100,12 +110,14 @@ WHERE i.identity IS NOT NULL AND (${made('o.objoid')} OR o.classoid = 'pg_namesp
  AND NOT (o.classoid = 'pg_class'::regclass AND o.objoid = ANY (ARRAY(SELECT left_out FROM without)))`,
   ),
   objects(
+    { catalogs: ['pg_description'] },
     'comment',
     `format('on extension %I', e.extname)`,
     { text: 'o.description' },
     `pg_description o JOIN pg_extension e ON e.oid = o.objoid WHERE o.classoid = 'pg_extension'::regclass`,
   ),
   objects(
+    { catalogs: ['pg_shdescription'] },
     'comment',
     `format('on %s %s', i.type, i.identity)`,
     { text: 'o.description' },
@@ -113,18 +125,21 @@ WHERE i.identity IS NOT NULL AND (${made('o.objoid')} OR o.classoid = 'pg_namesp
 WHERE ${made('o.objoid')} AND (o.classoid <> 'pg_database'::regclass OR o.objoid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))`,
   ),
   objects(
+    { catalogs: ['pg_seclabel'] },
     'security label',
     `format('%s on %s %s', o.provider, i.type, i.identity)`,
     { label: 'o.label' },
     `pg_seclabel o CROSS JOIN LATERAL pg_identify_object(o.classoid, o.objoid, o.objsubid) i WHERE i.identity IS NOT NULL`,
   ),
   objects(
+    { catalogs: ['pg_db_role_setting'] },
     'setting',
     `format('%s of %s', split_part(s, '=', 1), CASE WHEN o.setrole = 0 THEN 'the database' WHEN o.setdatabase = 0 THEN 'role ' || o.setrole::regrole::text ELSE 'role ' || o.setrole::regrole::text || ' in the database' END)`,
     { value: `substr(s, strpos(s, '=') + 1)` },
     `pg_db_role_setting o, unnest(o.setconfig) s WHERE o.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))`,
   ),
   objects(
+    { catalogs: ['pg_database'] },
     'database',
     `'this one'`,
     {
@@ -137,6 +152,7 @@ WHERE ${made('o.objoid')} AND (o.classoid <> 'pg_database'::regclass OR o.objoid
     'pg_database o WHERE o.datname = current_database()',
   ),
   objects(
+    { catalogs: ['pg_authid', 'pg_auth_members'] },
     'role',
     'o.oid::regrole',
     {
@@ -148,12 +164,15 @@ WHERE ${made('o.objoid')} AND (o.classoid <> 'pg_database'::regclass OR o.objoid
   ),
   // Settings of ALTER SYSTEM. Only a superuser may read the file; whoever starts a scratch server is one.
   objects(
+    // Written outside every transaction, by ALTER SYSTEM.
+    { catalogs: [] },
     'server setting',
     'o.name',
     { value: 'o.setting' },
     `pg_file_settings o WHERE o.sourcefile ~ 'postgresql\\.auto\\.conf$'`,
   ),
   objects(
+    { catalogs: ['pg_tablespace'] },
     'tablespace',
     'quote_ident(o.spcname)',
     {
@@ -164,12 +183,20 @@ WHERE ${made('o.objoid')} AND (o.classoid <> 'pg_database'::regclass OR o.objoid
     `pg_tablespace o WHERE ${made('o.oid')}`,
   ),
   objects(
+    { catalogs: ['pg_largeobject_metadata'] },
     'large object',
     'o.oid',
     { owner: 'o.lomowner::regrole', privileges: privileges('o.lomacl', 'L', 'o.lomowner') },
     'pg_largeobject_metadata o',
   ),
-  objects('parameter privileges', 'o.parname', { privileges: plainPrivileges('o.paracl') }, 'pg_parameter_acl o', {
-    from: 15,
-  }),
+  objects(
+    { catalogs: ['pg_parameter_acl'] },
+    'parameter privileges',
+    'o.parname',
+    { privileges: plainPrivileges('o.paracl') },
+    'pg_parameter_acl o',
+    {
+      from: 15,
+    },
+  ),
 ];

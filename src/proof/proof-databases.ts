@@ -1,0 +1,156 @@
+import type { Session } from '../adapter/database.js';
+import type { QualifiedName } from '../history/history.js';
+import type { Migration } from '../history/migration.js';
+import type { Project } from '../project/project.js';
+import { applyMigrations } from '../scratch/apply-migrations.js';
+import type { VersionProof } from './proof.js';
+import { proveVersion } from './prove-version.js';
+import type { ScratchPlace } from './scratch-place.js';
+import { watchableVersions } from './watchable.js';
+import { WatchedDatabase } from './watched-database.js';
+
+/**
+ * The scratch databases of one run of proofs, in step with the migrations: one in which nothing but migrations ever ran,
+ * which is copied for every proof that looks at everything; and one that is watched, for the others. Both are made when
+ * they are needed first.
+ */
+export class ProofDatabases {
+  readonly #project: Project;
+  readonly #place: ScratchPlace;
+  readonly #way: 'quickly' | 'thoroughly';
+  readonly #signal: AbortSignal | undefined;
+  readonly #table: QualifiedName;
+  readonly #isWatchable: (migration: Migration) => boolean;
+  /** Applied so far, in every database that is open. */
+  readonly #applied: Migration[] = [];
+  #plain: { readonly name: string; applied: number } | undefined;
+  #watched: { readonly name: string; readonly database: WatchedDatabase } | undefined;
+
+  constructor(project: Project, place: ScratchPlace, way: 'quickly' | 'thoroughly', signal: AbortSignal | undefined) {
+    this.#project = project;
+    this.#place = place;
+    this.#way = way;
+    this.#signal = signal;
+    this.#isWatchable = watchableVersions(project);
+    this.#table = project.toolbox.history.tableName(project.config.flyway, 'public');
+  }
+
+  /** Throws FlybackError script-failed. */
+  async apply(migration: Migration): Promise<void> {
+    if (this.#watched !== undefined && this.#isWatchable(migration)) {
+      await this.#watched.database.apply(migration);
+    } else await this.#unwatch();
+    this.#applied.push(migration);
+    // Without a watched database nothing has tried it yet.
+    if (this.#watched === undefined) await this.#catchUp();
+  }
+
+  /** Throws FlybackError script-failed when an earlier migration does not run. */
+  async prove(migration: Migration): Promise<VersionProof> {
+    const proof = (await this.#proveQuickly(migration)) ?? (await this.#proveThoroughly(migration));
+    this.#applied.push(migration);
+    return proof;
+  }
+
+  /** Whether the watched database, if there is one, is what it is thought to be. */
+  async isAsKnown(): Promise<boolean> {
+    return this.#watched === undefined || (await this.#watched.database.isAsKnown());
+  }
+
+  async close(): Promise<void> {
+    await this.#unwatch();
+    if (this.#plain !== undefined) await this.#place.drop(this.#plain.name);
+    this.#plain = undefined;
+  }
+
+  async #proveQuickly(migration: Migration): Promise<VersionProof | undefined> {
+    if (this.#way === 'thoroughly' || !this.#isWatchable(migration)) {
+      await this.#unwatch();
+      return undefined;
+    }
+    const proof = await (await this.#openWatched()).prove(migration);
+    if (proof === undefined) await this.#unwatch();
+    return proof;
+  }
+
+  async #proveThoroughly(migration: Migration): Promise<VersionProof> {
+    const name = await this.#copy();
+    try {
+      return await this.#with(name, (session) =>
+        proveVersion({
+          project: this.#project,
+          session,
+          table: this.#table,
+          migration,
+          signal: this.#signal,
+        }),
+      );
+    } finally {
+      await this.#place.drop(name);
+    }
+  }
+
+  async #openWatched(): Promise<WatchedDatabase> {
+    if (this.#watched !== undefined) return this.#watched.database;
+    const name = this.#applied.length === 0 ? await this.#createEmpty() : await this.#copy();
+    const session = await this.#place.connect(name);
+    try {
+      const reader = await this.#place.connect(name);
+      const database = await WatchedDatabase.open({
+        project: this.#project,
+        table: this.#table,
+        session,
+        reader,
+        signal: this.#signal,
+      });
+      this.#watched = { name, database };
+      return database;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  async #unwatch(): Promise<void> {
+    if (this.#watched === undefined) return;
+    const { name, database } = this.#watched;
+    this.#watched = undefined;
+    await database.close();
+    await this.#place.drop(name);
+  }
+
+  /** A copy of the database in which nothing but the migrations so far ran. */
+  async #copy(): Promise<string> {
+    await this.#catchUp();
+    return this.#place.create(this.#plain?.name);
+  }
+
+  async #createEmpty(): Promise<string> {
+    const name = await this.#place.create();
+    await this.#with(name, (session) => this.#applyAll(session, []));
+    return name;
+  }
+
+  /** Applies in the plain database what it lacks. */
+  async #catchUp(): Promise<void> {
+    this.#plain ??= { name: await this.#createEmpty(), applied: 0 };
+    const plain = this.#plain;
+    if (plain.applied === this.#applied.length) return;
+    await this.#with(plain.name, (session) => this.#applyAll(session, this.#applied.slice(plain.applied)));
+    plain.applied = this.#applied.length;
+  }
+
+  async #applyAll(session: Session, migrations: readonly Migration[]): Promise<void> {
+    const { toolbox, config } = this.#project;
+    await applyMigrations({ session, toolbox, settings: config.flyway, table: this.#table, migrations });
+  }
+
+  async #with<T>(name: string, work: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.#place.connect(name);
+    try {
+      return await work(session);
+    } finally {
+      await session.close();
+    }
+  }
+}

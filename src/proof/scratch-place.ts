@@ -1,0 +1,14 @@
+import type { Session } from '../adapter/database.js';
+
+/** Makes databases for proofs. Whoever opened the place closes it, and its databases go with it. */
+export interface ScratchPlace {
+  /** "PostgreSQL 18.4, embedded". */
+  readonly description: string;
+  readonly majorVersion: number;
+  /** A new database: empty, or a copy of one to which nobody is connected. Gives its name. */
+  create(copyOf?: string): Promise<string>;
+  /** A session to a database made here. The caller closes it. */
+  connect(database: string): Promise<Session>;
+  /** Removes a database to which nobody is connected. */
+  drop(database: string): Promise<void>;
+}

@@ -1,0 +1,76 @@
+import type { Session } from '../adapter/database.js';
+import { FlybackError } from '../errors/error.js';
+import type { QualifiedName } from '../history/history.js';
+import type { Migration } from '../history/migration.js';
+import { journalTableOf } from '../journal/journal.js';
+import type { BuiltPlan } from '../plan/build-plan.js';
+import type { Target } from '../plan/plan.js';
+import { planRollback } from '../plan/plan-rollback.js';
+import type { ConnectedProject, Project } from '../project/project.js';
+import { rollback } from '../run/rollback.js';
+import { applyMigrations } from '../scratch/apply-migrations.js';
+
+/** What a proof works in: a project's files, and a scratch database in which every earlier version is applied. */
+export interface ProofRequest {
+  readonly project: Project;
+  readonly session: Session;
+  readonly table: QualifiedName;
+  readonly migration: Migration;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A statement that hangs must not hang the proof; where the configuration bounds statements, its own bound holds. */
+const longestStatementMs = 60_000;
+
+/** The tools' own tables, which are no part of what is compared. */
+export function ownTables({ project, table }: Pick<ProofRequest, 'project' | 'table'>): readonly QualifiedName[] {
+  return [table, project.recordTable, journalTableOf(project.recordTable)];
+}
+
+export async function migrate({ project, session, table, migration }: ProofRequest): Promise<void> {
+  const { toolbox, config } = project;
+  await applyMigrations({ session, toolbox, settings: config.flyway, table, migrations: [migration] });
+}
+
+/** With the same plan and the same run as in production; says what was planned. */
+export async function takeBack(request: Omit<ProofRequest, 'migration'>, target: Target): Promise<BuiltPlan> {
+  const { project, session, table, signal } = request;
+  const { toolbox, config } = project;
+  const [answer] = await session.query(toolbox.history.readRows(toolbox.database, table));
+  if (answer === undefined) throw new FlybackError('internal', 'The history of the scratch database cannot be read.');
+  const entries = toolbox.history.parseRows(answer);
+  const history = toolbox.history.interpret(table, entries);
+  const rows = new Map(history.applied.map((row) => [row.version?.key, row]));
+  const connected: ConnectedProject = {
+    ...project,
+    config: {
+      ...config,
+      run: { ...config.run, statementTimeoutMs: config.run.statementTimeoutMs || longestStatementMs },
+    },
+    table,
+    session,
+    entries,
+    history,
+    journal: [],
+    pairs: project.pairs.map((pair) => ({ ...pair, row: rows.get(pair.version.key) })),
+  };
+  const built = await planRollback(connected, { target, estimates: 'leave-out' });
+  const result = await rollback(connected, built, { reason: 'proof', signal });
+  if (result.failure !== undefined) throw result.failure;
+  return built;
+}
+
+/** Runs a step, timed; resolves with why it did not work. Throws what is no fault of the project. */
+export async function attempted(
+  work: () => Promise<unknown>,
+): Promise<{ error: string | undefined; durationMs: number }> {
+  const started = performance.now();
+  let error: string | undefined;
+  try {
+    await work();
+  } catch (cause) {
+    if (!(cause instanceof FlybackError) || cause.code === 'cancelled' || cause.code === 'internal') throw cause;
+    error = cause.message;
+  }
+  return { error, durationMs: performance.now() - started };
+}

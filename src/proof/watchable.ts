@@ -1,0 +1,44 @@
+import type { Migration } from '../history/migration.js';
+import type { Project } from '../project/project.js';
+
+/** Statements that change privileges or owners of relations without locking them. */
+const grants = /\b(?:grant|revoke|owned)\b/i;
+
+/** What changes the catalog in ways that are not watched: members of an extension, and the catalog written by hand. */
+const unwatched =
+  /\balter\s+extension\b|\ballow_system_table_mods\b|\b(?:update|delete\s+from|insert\s+into|merge\s+into)\s+(?:only\s+)?(?:"?pg_catalog"?\s*\.\s*)?"?pg_/i;
+
+const definesRoutine = /\bcreate\b[^;]*\b(?:function|procedure)\b/i;
+
+/** Whether the changes that this SQL makes are all found by watching its transaction. Pure. */
+export function isWatchableText(sql: string): boolean {
+  return !unwatched.test(sql);
+}
+
+/** Whether anything in the project may grant: also a routine that one migration makes and another calls. */
+export function mayGrant(project: Project): boolean {
+  return texts(project).some((text) => grants.test(text));
+}
+
+/** Tells of each version whether what it does can be watched. */
+export function watchableVersions(project: Project): (migration: Migration) => boolean {
+  const isRoutineUnwatched = texts(project).some((text) => !isWatchableText(text) && definesRoutine.test(text));
+  const scripts = new Map(project.pairs.map(({ version, script }) => [version.key, script]));
+  return (migration) => {
+    const script = migration.version === undefined ? undefined : scripts.get(migration.version.key);
+    return (
+      !isRoutineUnwatched &&
+      (migration.executeInTransaction ?? project.config.flyway.executeInTransaction) &&
+      script?.transaction !== 'off' &&
+      isWatchableText(migration.sql) &&
+      isWatchableText(script?.text ?? '')
+    );
+  };
+}
+
+function texts({ migrations, pairs }: Project): readonly string[] {
+  return [
+    ...migrations.migrations.map(({ sql }) => sql),
+    ...pairs.flatMap(({ script }) => (script === undefined ? [] : [script.text])),
+  ];
+}
