@@ -21,6 +21,11 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
   triggers: 'replica, disable or keep (default: replica where the role may, else disable)',
   maxRisk: 'highest risk that passes an audit without approval (default: critical)',
   ignore: 'finding codes that an audit only mentions, comma separated',
+  passes: 'grades with which a proof passes, comma separated (default: exact,column-order)',
+  requireProof:
+    'what to do about a rollback without a proof: off, warn or stop (default: warn where there is flyback.lock)',
+  sameMajor: "true: only a proof made on the target's major version counts (default: false)",
+  drift: 'what to do when the target is not as the proof saw it: off, warn or stop (default: warn)',
   url: 'database URL, jdbc:postgresql://… or postgresql://…',
   user: 'database user',
   environment: "the migration tool's environment (flyway.toml)",
@@ -127,7 +132,7 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
     );
   program
     .command('status')
-    .description('the history with pairs: version, state, rollback, risk')
+    .description('the history with pairs: version, state, rollback, risk, proof')
     .action(async (_options: unknown, command: Command) =>
       run(async () => (await import('./commands/status.js')).runStatus(context(command))),
     );
@@ -190,10 +195,16 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
     );
   program
     .command('prove')
-    .description('apply, take back and compare in a scratch database (default: every version with a rollback)')
+    .description('apply, take back and compare in a scratch database (default: what is not proven, or not any more)')
     .argument('[versions...]')
-    .action(async (versions: string[], _options: unknown, command: Command) =>
-      run(async () => (await import('./commands/prove.js')).runProve(context(command), versions)),
+    .addOption(new Option('--all', 'every version with a rollback, proven or not').conflicts(['since']))
+    .addOption(new Option('--since <revision>', 'versions whose files changed since this git revision'))
+    .addOption(
+      new Option('--check', 'prove again and compare with flyback.lock; writes nothing, exit code 1 on a difference'),
+    )
+    .addOption(new Option('--no-write', 'leave flyback.lock as it is'))
+    .action(async (versions: string[], own: ProveFlags, command: Command) =>
+      run(async () => (await import('./commands/prove.js')).runProve(context(command), versions, own)),
     );
   program
     .command('stub')
@@ -243,6 +254,14 @@ export interface RollbackFlags extends TargetFlags {
   readonly cancelBlockers?: true;
   readonly reason?: string;
   readonly yes?: true;
+}
+
+export interface ProveFlags {
+  readonly all?: true;
+  readonly since?: string;
+  readonly check?: true;
+  /** False with --no-write. */
+  readonly write: boolean;
 }
 
 export interface ResumeFlags {

@@ -1,4 +1,5 @@
 import type { Finding } from '../errors/finding.js';
+import type { Grade } from '../proof/grade.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
 
 /** A value that must never be printed. Serialises and inspects as "***". */
@@ -120,6 +121,20 @@ export interface AuditPolicy {
   readonly maxRisk: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'critical';
 }
 
+/** What is done about something: nothing, a word about it, or a refusal. */
+export type Policy = 'off' | 'warn' | 'stop';
+
+export interface ProvePolicy {
+  /** Grades with which a rollback passes. */
+  readonly passes: readonly Grade[];
+  /** Of a rollback without a proof that counts. Undefined: warn where the project keeps receipts, else off. */
+  readonly requireProof: Policy | undefined;
+  /** Whether only a proof made on the target's own major version counts. */
+  readonly sameMajor: boolean;
+  /** Of a target that is not as the proof saw it, around a rollback whose proof counts. */
+  readonly drift: Policy;
+}
+
 /** The one trusted configuration: everything validated, every default filled in. */
 export interface Config {
   readonly projectFolder: string;
@@ -134,6 +149,7 @@ export interface Config {
   readonly record: { readonly schema: string | undefined; readonly table: string };
   readonly run: RunSettings;
   readonly audit: AuditPolicy;
+  readonly prove: ProvePolicy;
   /** Every secret value seen while reading, for redaction of anything a server or library says. */
   readonly secrets: readonly Secret[];
   /** Configuration key → where its value came from ("flyway.toml", "FLYWAY_URL", "--url", "default"). */

@@ -5,8 +5,9 @@ import { createRedactor } from './create-redactor.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 import { redactFinding } from '../errors/redact-error.js';
+import { grades, type Grade } from '../proof/grade.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
-import { type AuditPolicy, type Config, type ConnectionSettings, Secret } from './config.js';
+import { type AuditPolicy, type Config, type ConnectionSettings, type Policy, Secret } from './config.js';
 import { parseDuration } from './duration.js';
 import { findNearest } from './nearest.js';
 import { debugVariable, type OptionName, options, passwordVariable } from './options.js';
@@ -14,6 +15,8 @@ import type { ReadConnection, ReadToolConfig, Sourced, ToolOverride } from './re
 import { parseToml } from './toml.js';
 
 export const configFileName = 'flyback.toml';
+
+const policies = ['off', 'warn', 'stop'] as const satisfies readonly Policy[];
 
 /** Flags as typed, without their dashes; what was not given is absent. Lists are comma separated. */
 export type ConfigFlags = Readonly<Partial<Record<OptionName, string>>>;
@@ -100,6 +103,12 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
         ['none', 'minimal', 'low', 'medium', 'high', 'critical'],
         'critical',
       ),
+    },
+    prove: {
+      passes: settings.grades('passes', ['exact', 'column-order']),
+      requireProof: settings.oneOf<Policy | undefined>('requireProof', policies, undefined),
+      sameMajor: settings.truth('sameMajor', false),
+      drift: settings.oneOf<Policy>('drift', policies, 'warn'),
     },
     secrets,
     sources: { ...tool.sources, ...settings.sources, ...(password === undefined ? {} : { password: password.source }) },
@@ -320,14 +329,19 @@ class OptionReader {
     const written = key === undefined ? undefined : this.#entries.get(key);
     if (written === undefined) return undefined;
     const source = `${configFileName} ${key ?? ''}`;
-    if (kind === 'codes' && Array.isArray(written) && written.every((item) => typeof item === 'string')) {
+    const isList = kind === 'codes' || kind === 'grades';
+    if (isList && Array.isArray(written) && written.every((item) => typeof item === 'string')) {
       return { value: written.join(','), source, origin: 'file' };
     }
     if (kind === 'count' && typeof written === 'number') return { value: String(written), source, origin: 'file' };
-    if (kind !== 'count' && kind !== 'codes' && typeof written === 'string' && written.trim() !== '') {
+    if (kind === 'switch' && typeof written === 'boolean') return { value: String(written), source, origin: 'file' };
+    const isText = kind !== 'count' && kind !== 'switch' && !isList;
+    if (isText && typeof written === 'string' && written.trim() !== '') {
       return { value: written, source, origin: 'file' };
     }
     const expected = {
+      grades: 'a list of grades in brackets, such as ["exact", "column-order"]',
+      switch: 'true or false, without quotes',
       codes: 'a list of texts in brackets',
       count: 'a whole number',
       duration: 'a time in double quotes, such as "5s" or "2min"',
@@ -396,6 +410,38 @@ class OptionReader {
         );
     }
     return codes;
+  }
+
+  /** At least one: a policy that lets nothing pass is a slip. */
+  grades(name: OptionName, fallback: readonly Grade[]): readonly Grade[] {
+    const found = this.find(name);
+    this.#note(name, found?.source);
+    if (found === undefined) return fallback;
+    const words = splitComma(found.value);
+    if (words.length === 0)
+      this.reject(
+        found.source,
+        'names no grade',
+        `Choose among ${grades.join(', ')}; the default is ${fallback.join(', ')}.`,
+      );
+    for (const word of words.filter((candidate) => !grades.some((grade) => grade === candidate))) {
+      const meant = findNearest(word, grades);
+      this.reject(
+        found.source,
+        `holds "${word}", which is not a grade`,
+        meant === undefined ? `Choose among ${grades.join(', ')}.` : `Perhaps ${meant} was meant.`,
+      );
+    }
+    return grades.filter((grade) => words.includes(grade));
+  }
+
+  truth(name: OptionName, fallback: boolean): boolean {
+    const found = this.find(name);
+    this.#note(name, found?.source);
+    if (found === undefined) return fallback;
+    if (found.value === 'true' || found.value === 'false') return found.value === 'true';
+    this.reject(found.source, `is neither true nor false: "${found.value}"`, 'Choose one of these.');
+    return fallback;
   }
 
   oneOf<T extends string | undefined>(name: OptionName, allowed: readonly NonNullable<T>[], fallback: T): T {

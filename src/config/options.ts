@@ -2,7 +2,19 @@
  * Every setting of flyback's own: one line each, from which the flag, the variable and the key in flyback.toml follow.
  */
 
-export type OptionKind = 'text' | 'path' | 'duration' | 'count' | 'triggers' | 'risk' | 'codes' | 'tool' | 'variable';
+export type OptionKind =
+  | 'text'
+  | 'path'
+  | 'duration'
+  | 'count'
+  | 'triggers'
+  | 'risk'
+  | 'codes'
+  | 'tool'
+  | 'variable'
+  | 'grades'
+  | 'policy'
+  | 'switch';
 
 export interface Option {
   /** Dotted key in flyback.toml; undefined: it has its place in the migration tool's own configuration. */
@@ -49,6 +61,15 @@ export const options = {
   triggers: { key: 'run.triggers', variable: 'FLYBACK_TRIGGERS', flag: '--triggers', kind: 'triggers' },
   maxRisk: { key: 'audit.maxRisk', variable: 'FLYBACK_MAX_RISK', flag: '--max-risk', kind: 'risk' },
   ignore: { key: 'audit.ignore', variable: 'FLYBACK_IGNORE', flag: '--ignore', kind: 'codes' },
+  passes: { key: 'prove.passes', variable: 'FLYBACK_PASSES', flag: '--passes', kind: 'grades' },
+  requireProof: {
+    key: 'prove.requireProof',
+    variable: 'FLYBACK_REQUIRE_PROOF',
+    flag: '--require-proof',
+    kind: 'policy',
+  },
+  sameMajor: { key: 'prove.sameMajor', variable: 'FLYBACK_SAME_MAJOR', flag: '--same-major', kind: 'switch' },
+  drift: { key: 'prove.drift', variable: 'FLYBACK_DRIFT', flag: '--drift', kind: 'policy' },
   url: { key: undefined, variable: 'FLYBACK_URL', flag: '--url', kind: 'text' },
   user: { key: undefined, variable: 'FLYBACK_USER', flag: '--user', kind: 'text' },
   environment: { key: undefined, variable: 'FLYBACK_ENVIRONMENT', flag: '--environment', kind: 'text' },

@@ -3,10 +3,10 @@ import type { Plan } from './plan.js';
 
 /**
  * The part of a plan that decides what happens: without its own hash, the time it was made, the estimates, and the
- * hazards, which are words about the rest and may quote estimates.
+ * proofs and hazards, which are words about the rest and may quote estimates.
  */
 function decisivePart(plan: Omit<Plan, 'hash'>): unknown {
-  const { createdAt: _createdAt, hazards: _hazards, steps, ...rest } = plan as Plan;
+  const { createdAt: _createdAt, proofs: _proofs, hazards: _hazards, steps, ...rest } = plan as Plan;
   const { hash: _hash, ...decisive } = rest as Partial<Plan>;
   return {
     ...decisive,

@@ -1,11 +1,14 @@
 import { createRedactor } from '../config/create-redactor.js';
+import type { Finding } from '../errors/finding.js';
 import { resumeNeeded } from '../journal/resume-needed.js';
 import { openRuns } from '../journal/journal-state.js';
 import type { ConnectedProject } from '../project/project.js';
+import { planDrift } from '../receipt/inspect-drift.js';
+import { proofFindings, proofSummary, requireProofs } from '../receipt/proof-book.js';
 import { surveyLocks, surveyRequest, type SurveyResult } from '../locks/survey-locks.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
 import { buildPlan, type BuiltPlan } from './build-plan.js';
-import type { Target, TransactionMode } from './plan.js';
+import type { Plan, PlanStep, Target, TransactionMode } from './plan.js';
 
 export interface PlanOptions {
   readonly target: Target;
@@ -25,7 +28,7 @@ export interface PlannedRollback extends BuiltPlan {
 
 /**
  * Plans a rollback of a project. Reads the catalog, changes nothing. Throws FlybackError plan-refused with every
- * reason at once, resume-needed, version-unknown, script-refused, privilege-missing.
+ * reason at once, resume-needed, version-unknown, script-refused, privilege-missing, proof-missing.
  */
 export async function planRollback(project: ConnectedProject, options: PlanOptions): Promise<PlannedRollback> {
   const { config, toolbox, session } = project;
@@ -52,6 +55,29 @@ export async function planRollback(project: ConnectedProject, options: PlanOptio
     locksAddUp: transaction === 'single' || options.mode === 'dry-run' ? 'yes' : 'no',
     estimates: options.estimates ?? 'ask',
   });
+  const about = proofsOf(project, built.plan.steps);
   const locks = await surveyLocks(surveyRequest(project, built.plan, redact));
-  return { ...built, plan: { ...built.plan, hazards: [...built.plan.hazards, ...locks.findings] }, locks };
+  const hazards = [...built.plan.hazards, ...about.hazards, ...locks.findings];
+  return { ...built, plan: { ...built.plan, ...about.proofs, hazards }, locks };
+}
+
+/** What is known of the proofs of the versions that go. Throws FlybackError proof-missing as the policy says. */
+function proofsOf(
+  project: ConnectedProject,
+  steps: readonly PlanStep[],
+): { readonly proofs: Pick<Plan, 'proofs'>; readonly hazards: readonly Finding[] } {
+  const { proofs: book, toolbox } = project;
+  if (book === undefined || (!book.kept && book.requirement === 'off')) return { proofs: {}, hazards: [] };
+  const versions = steps.flatMap((step) => {
+    const version = toolbox.history.versions.parse(step.version);
+    return version === undefined ? [] : [{ version }];
+  });
+  requireProofs(book, versions);
+  return {
+    proofs: { proofs: proofSummary(book, versions) },
+    // What does not stop the plan is no error of it.
+    hazards: [...proofFindings(book, versions), ...planDrift(project, book, steps).findings].map((finding) =>
+      finding.severity === 'error' ? { ...finding, severity: 'warning' } : finding,
+    ),
+  };
 }

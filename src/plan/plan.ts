@@ -108,8 +108,10 @@ export interface Plan {
   };
   /** Repeatable migrations that ran after a version that goes, and may need to run again. */
   readonly repeatables: readonly string[];
+  /** Version of each step → its proof in a word: a grade, "stale", "unproven". Absent where the project keeps none. */
+  readonly proofs?: Readonly<Record<string, string>> | undefined;
   /** What a person should know before saying yes. */
   readonly hazards: readonly Finding[];
-  /** SHA-256 over everything above except createdAt, the hazards and the estimates. */
+  /** SHA-256 over everything above except createdAt, the proofs, the hazards and the estimates. */
   readonly hash: string;
 }

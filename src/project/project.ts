@@ -6,6 +6,7 @@ import type { Finding } from '../errors/finding.js';
 import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
 import type { JournalRow } from '../journal/journal.js';
 import type { Pair } from '../pairing/pair.js';
+import type { ProofBook } from '../receipt/proof-book.js';
 
 /** A project as it was read at one moment: files, and the history where a session was given. */
 export interface Project {
@@ -30,4 +31,6 @@ export interface ConnectedProject extends Project {
   readonly history: History;
   /** Rollbacks without a transaction that were begun and have not ended; empty as a rule. */
   readonly journal: readonly JournalRow[];
+  /** What is known of proofs. Undefined: nobody asks, as in a proof itself. */
+  readonly proofs?: ProofBook | undefined;
 }

@@ -14,6 +14,7 @@ import { journalTableOf, type JournalRow } from '../journal/journal.js';
 import { resumeNeeded } from '../journal/resume-needed.js';
 import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { pairVersions } from '../pairing/pair-versions.js';
+import { readProofBook } from '../receipt/proof-book.js';
 import { loadRollbackScripts } from '../scripts/script-files.js';
 import type { ConnectedProject, Project } from './project.js';
 
@@ -39,7 +40,8 @@ export async function readProject(
     context: { user: session.facts.user, databaseName: session.facts.databaseName, now },
   });
   const interrupted = openRuns(journal).map(interruptedFinding);
-  return { ...project, findings: [...project.findings, ...interrupted], history, session, journal };
+  const proofs = await readProofBook(project, session.facts.majorVersion);
+  return { ...project, findings: [...project.findings, ...interrupted], history, session, journal, proofs };
 }
 
 /** Reads the files alone: every version counts as pending. For stub and for an audit without a database. */

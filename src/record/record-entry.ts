@@ -51,6 +51,8 @@ export interface RecordEntry {
   readonly verifications: readonly VerificationResult[];
   /** Sentences about other sessions that this run has ended, up to this entry, to get its locks. */
   readonly endedSessions?: readonly string[] | undefined;
+  /** Sentences about what was not as the version's proof had seen it. */
+  readonly drift?: readonly string[] | undefined;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 

@@ -8,6 +8,7 @@ import { redactError } from '../errors/redact-error.js';
 import type { BuiltPlan } from '../plan/build-plan.js';
 import { surveyRequest } from '../locks/survey-locks.js';
 import type { ConnectedProject } from '../project/project.js';
+import { driftInspector } from '../receipt/inspect-drift.js';
 import { endBlockers } from './end-blockers.js';
 import { runPlan } from './run-plan.js';
 import type { RunRequest } from './run-request.js';
@@ -88,6 +89,7 @@ export function requestOf(project: ConnectedProject, built: BuiltPlan, options: 
     signal: options.signal,
     onEvent: options.onEvent,
     reconnect: options.reconnect,
+    inspect: project.proofs === undefined ? undefined : driftInspector(project, project.proofs, built.plan.steps),
   };
 }
 

@@ -54,7 +54,7 @@ function requirePlanned({ plan, scripts }: RunRequest): void {
   }
 }
 
-const noWork: StepWork = { statements: [], verifications: [], notices: [], warnings: [] };
+const noWork: StepWork = { statements: [], verifications: [], notices: [], warnings: [], drift: undefined };
 
 /** A listener that fails is the caller's problem; it must not look like a failure of the server in mid-transaction. */
 function quiet(onEvent: RunRequest['onEvent']): RunRequest['onEvent'] {
@@ -476,6 +476,7 @@ class TransactionalRun {
       statements: work.statements,
       verifications: work.verifications,
       notices: work.notices,
+      ...(work.drift === undefined ? {} : { drift: work.drift }),
     };
   }
 
@@ -500,6 +501,7 @@ class TransactionalRun {
       transaction: this.#request.plan.transaction,
       statements: work.statements,
       verifications: work.verifications,
+      drift: work.drift,
       started,
       error,
     });

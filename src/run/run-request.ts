@@ -1,8 +1,9 @@
 import type { Session, StepSettings } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { RunSettings } from '../config/config.js';
+import type { Finding } from '../errors/finding.js';
 import type { HistoryEntry } from '../history/history.js';
-import type { Plan } from '../plan/plan.js';
+import type { Plan, PlanStep } from '../plan/plan.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { RunEvent } from './run-result.js';
 
@@ -34,8 +35,21 @@ export interface RunRequest {
   readonly reconnect?: (() => Promise<Session>) | undefined;
   /** Given: sessions that keep the run waiting for a lock are ended. With a sentence about each ended before it began. */
   readonly cancelBlockers?: { readonly ended: readonly string[] } | undefined;
+  /** Who looks at the database around the script of a step with a transaction. None: not a message more is sent for it. */
+  readonly inspect?: ((step: PlanStep) => StepInspector | undefined) | undefined;
   /** Sentences about the sessions that were ended for this run so far; for the record. */
   readonly endedSessions?: (() => readonly string[]) | undefined;
+}
+
+/**
+ * Looks at the database in a step's own transaction and says what is not as it should be. Throws FlybackError to have the
+ * step rolled back.
+ */
+export interface StepInspector {
+  /** The history is locked, nothing of the script was sent. */
+  before(session: Session): Promise<readonly Finding[]>;
+  /** Everything is done and verified; the commit comes next. */
+  after(session: Session): Promise<readonly Finding[]>;
 }
 
 export function stepSettings(request: RunRequest): StepSettings {

@@ -1,5 +1,6 @@
 import type { LockHolder, LockWait } from '../adapter/locks.js';
 import type { FlybackError } from '../errors/error.js';
+import type { Finding } from '../errors/finding.js';
 import type { RecordedStatement } from '../record/record-entry.js';
 import type { VerificationResult } from '../verify/verification.js';
 
@@ -23,6 +24,8 @@ export interface StepResult {
   readonly verifications: readonly VerificationResult[];
   /** What the server said while the script ran (NOTICE, WARNING). */
   readonly notices: readonly string[];
+  /** What was not as the version's proof had seen it, before and after the script; absent where nobody looked. */
+  readonly drift?: readonly Finding[] | undefined;
 }
 
 export interface RunResult {

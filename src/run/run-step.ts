@@ -1,11 +1,12 @@
 import type { Command, QueryResult, ServerFailure } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
+import type { Finding } from '../errors/finding.js';
 import type { PlannedStatement, PlanStep } from '../plan/plan.js';
 import type { RecordedStatement } from '../record/record-entry.js';
 import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { VerificationResult } from '../verify/verification.js';
-import type { RunRequest } from './run-request.js';
+import type { RunRequest, StepInspector } from './run-request.js';
 import { rememberingProcesses } from './approach.js';
 import { connectionLostError, guardError, isLockTimeout, isToolNear, scriptError } from './step-failure.js';
 import { recordedStatement } from './recorded-statement.js';
@@ -20,6 +21,8 @@ export interface StepWork {
   readonly notices: readonly string[];
   /** What could not be checked, and why. */
   readonly warnings: readonly string[];
+  /** What an inspector found; undefined where none looked. */
+  readonly drift: readonly Finding[] | undefined;
 }
 
 export type StepAttempt =
@@ -55,8 +58,15 @@ export async function runStep(
   onLeadingDone: () => void,
 ): Promise<StepAttempt> {
   const collected = new Collector(request, step, script, onLeadingDone);
-  const act = async (ahead: readonly Command[], first: readonly StepMessage[]): Promise<Sent> => {
-    const found = await findTriggers(request, step, ahead, first, collected);
+  const inspector = request.inspect?.(step);
+  const act = async (ahead: readonly Command[], first: readonly StepMessage[]): Promise<Sent | Refused> => {
+    let unsent = { leading: ahead, opening: first };
+    if (inspector !== undefined) {
+      const looked = await inspectBefore(request, inspector, unsent, collected);
+      if (looked.kind !== 'done') return looked;
+      unsent = { leading: [], opening: [] };
+    }
+    const found = await findTriggers(request, step, unsent.leading, unsent.opening, collected);
     if ('kind' in found) return found;
     const messages = stepMessages(request, texts, step, script, found, own);
     return send(request, found.leading, [...found.opening, ...messages], collected);
@@ -68,6 +78,7 @@ export async function runStep(
     sent = looked.kind === 'done' ? await act([], []) : looked;
   }
   if (sent.kind === 'leading-failed') return sent;
+  if (sent.kind === 'refused') return { kind: 'failed', error: sent.error, retryable: false, work: collected.work() };
   const work = collected.work();
   if (sent.kind === 'failed') {
     const retryable = isLockTimeout(sent.failure);
@@ -83,7 +94,8 @@ export async function runStep(
     checkRemoved(request, step, sent.answers);
     const failed = collected.verifications.find((result) => !result.passed);
     if (failed !== undefined) throw verificationError(script, failed, collected.verifications);
-    return { kind: 'done', work: { ...work, warnings } };
+    const left = (await inspector?.after(request.session)) ?? [];
+    return { kind: 'done', work: { ...work, warnings, drift: collected.found(left) } };
   } catch (error) {
     if (!(error instanceof FlybackError)) throw error;
     return { kind: 'failed', error, retryable: false, work };
@@ -108,6 +120,33 @@ async function lookCloser(
   const answers = asking.flatMap((message) => opened.answers.get(message) ?? []);
   const remembering = await rememberingProcesses(request, answers);
   return remembering.length > 0 ? { kind: 'not-alone', remembering } : opened;
+}
+
+/** An inspector does not let the step go on. */
+interface Refused {
+  readonly kind: 'refused';
+  readonly error: FlybackError;
+}
+
+/** Sends what opens the step's transaction, and lets the inspector look. */
+async function inspectBefore(
+  request: RunRequest,
+  inspector: StepInspector,
+  { leading, opening }: Pick<Found, 'leading' | 'opening'>,
+  collected: Collector,
+): Promise<Sent | Refused> {
+  const opened =
+    leading.length + opening.length === 0
+      ? ({ kind: 'done', answers: new Map<StepMessage, QueryResult>() } as const)
+      : await send(request, leading, opening, collected);
+  if (opened.kind !== 'done') return opened;
+  try {
+    collected.found(await inspector.before(request.session));
+    return opened;
+  } catch (error) {
+    if (!(error instanceof FlybackError)) throw error;
+    return { kind: 'refused', error };
+  }
 }
 
 interface Found {
@@ -153,6 +192,7 @@ class Collector {
   readonly #step: PlanStep;
   readonly #script: RollbackScript;
   readonly #onLeadingDone: () => void;
+  #drift: readonly Finding[] | undefined;
 
   constructor(request: RunRequest, step: PlanStep, script: RollbackScript, onLeadingDone: () => void) {
     this.#request = request;
@@ -189,12 +229,19 @@ class Collector {
     }
   }
 
+  /** Notes what an inspector found, and gives everything found so far. */
+  found(findings: readonly Finding[]): readonly Finding[] {
+    this.#drift = [...(this.#drift ?? []), ...findings];
+    return this.#drift;
+  }
+
   work(): StepWork {
     return {
       statements: this.statements,
       verifications: this.verifications,
       notices: this.#request.session.takeNotices().map(this.#request.redact),
       warnings: [],
+      drift: this.#drift,
     };
   }
 }

@@ -1,4 +1,5 @@
 import type { FlybackError } from '../errors/error.js';
+import type { Finding } from '../errors/finding.js';
 import type { PlanStep } from '../plan/plan.js';
 import { entryFormat, type RecordedStatement, type RecordEntry, type RecordOutcome } from '../record/record-entry.js';
 import type { VerificationResult } from '../verify/verification.js';
@@ -14,6 +15,7 @@ export interface StepReport {
   readonly transaction: RecordEntry['transaction'];
   readonly statements: readonly RecordedStatement[];
   readonly verifications: readonly VerificationResult[];
+  readonly drift?: readonly Finding[] | undefined;
   /** By performance.now(): the wall clock may be set back meanwhile. */
   readonly started: number;
   readonly error: FlybackError | undefined;
@@ -23,7 +25,7 @@ export interface StepReport {
 /** The record entry of a step that has just ended. */
 export function stepEntry(request: RunRequest, report: StepReport): RecordEntry {
   const { plan, session, who, reason, redact, now } = request;
-  const { step, error, resumes } = report;
+  const { step, error, resumes, drift = [] } = report;
   const ended = request.endedSessions?.() ?? [];
   const finishedAt = now();
   return {
@@ -50,6 +52,7 @@ export function stepEntry(request: RunRequest, report: StepReport): RecordEntry 
     finishedAt: finishedAt.toISOString(),
     statements: report.statements,
     verifications: report.verifications,
+    ...(drift.length === 0 ? {} : { drift: drift.map(({ message }) => redact(message)) }),
     error: error === undefined ? null : { code: error.code, message: redact(error.message) },
   };
 }

@@ -39,6 +39,9 @@ const kinds: Readonly<Record<OptionKind, string>> = {
   codes: 'finding codes; a list in the file, commas elsewhere',
   tool: '`flyway`',
   variable: 'name of a variable',
+  grades: '[grades](proofs.md#grades); a list in the file, commas elsewhere',
+  policy: '`off`, `warn`, `stop`',
+  switch: '`true`, `false`',
 };
 
 /** The whole page, formatted as the rest of the repository. */

@@ -4,6 +4,8 @@ import { openRuns, type OpenRun } from '../../journal/journal-state.js';
 import type { Pair } from '../../pairing/pair.js';
 import { classifyPairs } from '../../project/classify-project.js';
 import type { ConnectedProject } from '../../project/project.js';
+import type { Finding } from '../../errors/finding.js';
+import { proofFindings, proofJson, proofWord, type ProofBook } from '../../receipt/proof-book.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
 import { findingText } from '../output/error-text.js';
 import { count } from '../output/numbers.js';
@@ -28,13 +30,13 @@ export async function runStatus(context: CommandContext): Promise<number> {
           finished: finished.length,
           resumes,
         })),
-        versions: pairs.map(pairJson),
-        findings: project.findings,
+        versions: pairs.map((pair) => pairJson(pair, project.proofs)),
+        findings: [...project.findings, ...proofFindingsOf(project, pairs)],
       });
       return exitCodes.done;
     }
     const interrupted = interruptedRuns(project);
-    out(await statusTable(pairs, interrupted));
+    out(await statusTable(pairs, interrupted, project.proofs));
     const isHalfDone = (pair: Pair): boolean => interrupted.has(pair.version.key);
     const without = pairs.filter((pair) => pair.state === 'applied' && !rollbackWord(pair).startsWith('ready')).length;
     const failed = pairs.filter((pair) => pair.state === 'failed' && !isHalfDone(pair)).length;
@@ -47,7 +49,8 @@ export async function runStatus(context: CommandContext): Promise<number> {
     out(
       `\n${table.schema}.${table.name} in ${project.session.facts.databaseName}: ${facts.join(', ')}; ${without === 0 ? 'every one has a rollback' : `${without} without a usable rollback`}`,
     );
-    for (const finding of project.findings) progress(findingText(finding, process.stderr));
+    const findings = [...project.findings, ...proofFindingsOf(project, pairs).filter(isAboutReceipts)];
+    for (const finding of findings) progress(findingText(finding, process.stderr));
     return exitCodes.done;
   });
 }
@@ -65,10 +68,29 @@ export function interruptedRuns(project: ConnectedProject): InterruptedRuns {
   );
 }
 
-/** The table of versions, newest last. */
-export async function statusTable(pairs: readonly Pair[], interrupted: InterruptedRuns = new Map()): Promise<string> {
+/** What there is to say about proofs of the versions that may have to be taken back, one day or now. */
+export function proofFindingsOf(
+  project: { readonly proofs?: ProofBook | undefined },
+  pairs: readonly Pair[],
+): readonly Finding[] {
+  const needed = pairs.filter(({ state }) => state !== 'baseline' && state !== 'orphan');
+  return project.proofs === undefined ? [] : proofFindings(project.proofs, needed);
+}
+
+/** The table has a column for what else there is to say. */
+function isAboutReceipts({ code }: Finding): boolean {
+  return code === 'receipts-invalid' || code === 'receipt-edited';
+}
+
+/** The table of versions, newest last; with their proofs where the project keeps receipts. */
+export async function statusTable(
+  pairs: readonly Pair[],
+  interrupted: InterruptedRuns = new Map(),
+  proofs?: ProofBook,
+): Promise<string> {
+  const shown = proofs === undefined || (!proofs.kept && proofs.requirement === 'off') ? undefined : proofs;
   return printTable(
-    ['version', 'description', 'state', 'rollback', 'risk', 'data loss'],
+    ['version', 'description', 'state', 'rollback', ...(shown === undefined ? [] : ['proof']), 'risk', 'data loss'],
     pairs.map((pair) => {
       const run = interrupted.get(pair.version.key);
       return [
@@ -76,6 +98,9 @@ export async function statusTable(pairs: readonly Pair[], interrupted: Interrupt
         pair.description,
         run === undefined ? stateWord(pair) : interruptedWord(pair, run),
         run === undefined ? rollbackWord(pair) : 'flyback resume',
+        ...(shown === undefined
+          ? []
+          : [pair.state === 'baseline' ? '–' : proofWord(shown.states.get(pair.version.key))]),
         pair.risk?.risk ?? '',
         pair.risk?.dataLoss ?? '',
       ];
@@ -109,7 +134,7 @@ export function rollbackWord(pair: Pair): string {
 }
 
 /** One version as JSON, without the texts of its files. */
-export function pairJson(pair: Pair): unknown {
+export function pairJson(pair: Pair, proofs: ProofBook | undefined): unknown {
   return {
     version: pair.version.text,
     description: pair.description,
@@ -123,6 +148,7 @@ export function pairJson(pair: Pair): unknown {
         ? null
         : { file: pair.script.file, source: pair.script.source, checksum: pair.script.checksum },
     usable: rollbackWord(pair).startsWith('ready'),
+    proof: proofJson(proofs?.states.get(pair.version.key)),
     risk: pair.risk ?? null,
     findings: pair.findings,
   };

@@ -22,7 +22,7 @@ export function planText(plan: Plan, stream: NodeJS.WriteStream): string {
     `  triggers     ${plan.triggers.mode} (${plan.triggers.reason})`,
     `  record       ${plan.recordTable.schema}.${plan.recordTable.name}`,
     '',
-    ...plan.steps.flatMap((step, index) => stepText(step, index, plan.steps.length, stream)),
+    ...plan.steps.flatMap((step, index) => stepText(step, index, plan, stream)),
     ...(plan.hazards.length === 0
       ? []
       : ['Know before you say yes', ...plan.hazards.map((hazard) => indent(findingText(hazard, stream))), '']),
@@ -43,11 +43,13 @@ function transactionText({ transaction, steps }: Plan): string {
   return without === steps.length ? 'none: statement by statement' : `one for each version, but none for ${without}`;
 }
 
-function stepText(step: PlanStep, index: number, total: number, stream: NodeJS.WriteStream): readonly string[] {
+function stepText(step: PlanStep, index: number, plan: Plan, stream: NodeJS.WriteStream): readonly string[] {
+  const proof = plan.proofs?.[step.version];
   return [
-    `${index + 1}/${total}  version ${step.version}  ${step.description}`,
+    `${index + 1}/${plan.steps.length}  version ${step.version}  ${step.description}`,
     `  script       ${step.script.file}${step.script.source === 'undo' ? ' (undo file)' : ''}`,
     `  risk         ${paint(riskStyle[step.risk], step.risk, stream)}, data loss: ${step.dataLoss}${step.approval === undefined ? '' : `, approved: ${step.approval}`}`,
+    ...(proof === undefined ? [] : [`  proof        ${proof}`]),
     ...(step.transaction === 'on' ? [] : ['  transaction  none: each statement is journalled, then committed']),
     ...(step.triggers === 'replica' ? [] : [`  triggers     ${step.triggers}`]),
     ...step.statements.flatMap((statement) => statementText(statement)),

@@ -1,8 +1,11 @@
 import { differenceText } from '../../proof/difference-text.js';
 import type { Grade } from '../../proof/grade.js';
 import type { VersionProof } from '../../proof/proof.js';
+import type { Checked, Kept } from '../../receipt/keep-receipts.js';
+import { receiptFileName } from '../../receipt/receipt-file.js';
 import { paint } from './error-text.js';
 import { count, printDuration } from './numbers.js';
+import { printTable } from './table.js';
 
 const gradeWords: Readonly<Record<Grade, string>> = {
   exact: 'exact',
@@ -24,21 +27,82 @@ export function proofLine(proof: VersionProof, done: number, of: number, stream:
   return `${done}/${of}  version ${proof.version}  ${gradeText(proof.grade, stream)}  ${printDuration(proof.durationMs)}`;
 }
 
+/** A line for each version. */
+export async function proofsTable(proofs: readonly VersionProof[]): Promise<string> {
+  return printTable(
+    ['version', 'description', 'proof', 'time'],
+    proofs.map(({ version, description, grade, durationMs }) => [
+      version,
+      description,
+      gradeWords[grade],
+      printDuration(durationMs),
+    ]),
+  );
+}
+
+/** What was done with flyback.lock. */
+export function keptText({ written, unchanged, removed }: Kept): string {
+  const told = [
+    ...(written.length === 0 ? [] : [`${count(written.length, 'receipt')} written`]),
+    ...(unchanged.length === 0 ? [] : [`${unchanged.length} as before`]),
+    ...(removed.length === 0 ? [] : [`removed: ${removed.join(', ')}`]),
+  ];
+  return `${receiptFileName}: ${told.length === 0 ? 'nothing to keep' : told.join('; ')}`;
+}
+
+const checkWords: Readonly<Record<Checked['result'], string>> = {
+  confirmed: 'confirmed',
+  missing: 'has no receipt',
+  edited: 'has a receipt that was edited',
+  stale: 'has a receipt that is stale',
+  different: 'has a receipt that says otherwise',
+  'not-passing': 'does not pass',
+  'not-possible': 'cannot be proven here',
+};
+
+/** How flyback.lock compares with proofs made just now. */
+export function checkText(checked: readonly Checked[]): string {
+  const confirmed = checked.filter(({ result }) => result === 'confirmed').length;
+  return [
+    ...checked
+      .filter(({ result }) => result !== 'confirmed')
+      .map(
+        ({ version, result, parts }) =>
+          `version ${version} ${checkWords[result]}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`,
+      ),
+    `${receiptFileName}: ${confirmed} of ${count(checked.length, 'receipt')} confirmed`,
+  ].join('\n');
+}
+
+/** What was not looked at, beside the proofs. */
+export interface Rest {
+  readonly upToDate: readonly string[];
+  readonly withoutRollback: readonly string[];
+  /** The git revision, where it chose the versions. */
+  readonly since: string | undefined;
+}
+
 /** What was proven, with every difference. */
 export function proofsText(
   proofs: readonly VersionProof[],
-  withoutRollback: readonly string[],
+  { upToDate, withoutRollback, since }: Rest,
   passed: boolean,
   stream: NodeJS.WriteStream,
 ): string {
   const told = proofs.filter(({ grade, left }) => grade !== 'exact' || left.length > 0);
   const restored = proofs.filter(({ grade }) => grade === 'exact' || grade === 'column-order').length;
+  const left =
+    upToDate.length === 0 ? '' : `; ${upToDate.length} ${upToDate.length === 1 ? 'was' : 'were'} proven before`;
   return [
     ...told.map((proof) => details(proof, stream)),
     ...(withoutRollback.length === 0 ? [] : [`without a rollback script, not proven: ${withoutRollback.join(', ')}\n`]),
-    proofs.length === 0
-      ? 'NOT PROVEN: there is no rollback script to prove'
-      : `${passed ? 'proven' : 'NOT PROVEN'}: ${restored} of ${count(proofs.length, 'rollback')} ${restored === 1 ? 'restores' : 'restore'} what was there`,
+    proofs.length > 0
+      ? `${passed ? 'proven' : 'NOT PROVEN'}: ${restored} of ${count(proofs.length, 'rollback')} ${restored === 1 ? 'restores' : 'restore'} what was there${left}`
+      : since !== undefined
+        ? `nothing to prove: no version changed since ${since}`
+        : upToDate.length > 0
+          ? `nothing to prove: all ${count(upToDate.length, 'rollback')} were proven before, and nothing has changed since`
+          : 'NOT PROVEN: there is no rollback script to prove',
   ].join('\n');
 }
 

@@ -104,6 +104,11 @@ export function runText(result: RunResult, stream: NodeJS.WriteStream): string {
         (check) => `  ${check.passed ? 'ok' : 'NOT OK'}  ${step.version}  ${check.name}: ${check.actual}`,
       ),
     ),
+    ...result.steps.flatMap((step) =>
+      (step.drift ?? []).map(
+        (finding) => `  ${paint('yellow', finding.severity, stream)} ${finding.code}: ${finding.message}`,
+      ),
+    ),
     ...result.warnings.map((warning) => `  ${paint('yellow', 'warning', stream)} ${warning}`),
     ...(result.recordHash === undefined ? [] : [`  record ${result.recordHash}`]),
   ].join('\n');

@@ -1,0 +1,144 @@
+import type { Session } from '../adapter/database.js';
+import { FlybackError } from '../errors/error.js';
+import type { Finding } from '../errors/finding.js';
+import type { Version } from '../history/version.js';
+import { journalTableOf } from '../journal/journal.js';
+import type { PlanStep } from '../plan/plan.js';
+import type { ConnectedProject } from '../project/project.js';
+import type { Catalog } from '../proof/catalog.js';
+import type { StepInspector } from '../run/run-request.js';
+import { driftAfter, driftBefore } from './drift.js';
+import type { ProofBook } from './proof-book.js';
+import type { Receipt } from './receipt.js';
+
+/** Which steps of a plan are compared with the proof of their version, by the version as the plan writes it. */
+export interface DriftPlan {
+  readonly compared: ReadonlyMap<string, Receipt>;
+  /** Why a step whose proof counts is not compared. */
+  readonly findings: readonly Finding[];
+}
+
+/** What can be compared when these steps run in this order; nothing where the policy is off. Pure. */
+export function planDrift(
+  { session, history, toolbox }: Pick<ConnectedProject, 'session' | 'history' | 'toolbox'>,
+  book: ProofBook,
+  steps: readonly PlanStep[],
+): DriftPlan {
+  const compared = new Map<string, Receipt>();
+  const findings: Finding[] = [];
+  if (book.drift === 'off') return { compared, findings };
+  const { versions } = toolbox.history;
+  const applied = new Map(
+    history.applied.flatMap(({ version }) => (version === undefined ? [] : [[version.key, version]])),
+  );
+  for (const step of steps) {
+    const version = versions.parse(step.version);
+    const state = version === undefined ? undefined : book.states.get(version.key);
+    if (version !== undefined && (state?.state === 'proven' || state?.state === 'not-passing')) {
+      const above = newestAbove(version, [...applied.values()], versions.compare.bind(versions));
+      const reason =
+        step.transaction === 'off'
+          ? 'it runs without a transaction'
+          : state.receipt.major !== session.facts.majorVersion
+            ? `its proof was made on PostgreSQL ${state.receipt.major}, and this is ${session.facts.majorVersion}`
+            : above === undefined
+              ? undefined
+              : `version ${above.text} above it stays applied, which its proof knows nothing of`;
+      if (reason === undefined) compared.set(step.version, state.receipt);
+      else {
+        findings.push({
+          code: 'drift-unchecked',
+          severity: book.drift === 'stop' ? 'warning' : 'info',
+          subject: step.version,
+          message: `Version ${step.version} is taken back without comparing the database with its proof: ${reason}.`,
+        });
+      }
+    }
+    if (version !== undefined) applied.delete(version.key);
+  }
+  return { compared, findings };
+}
+
+function newestAbove(
+  version: Version,
+  applied: readonly Version[],
+  compare: (a: Version, b: Version) => number,
+): Version | undefined {
+  return applied
+    .filter((candidate) => compare(candidate, version) > 0)
+    .sort(compare)
+    .at(-1);
+}
+
+/**
+ * Compares the database around each step's script with what the proof of its version saw. As the policy says, a difference
+ * is told, or the step is rolled back with the FlybackError drift-found. Undefined when no step is compared.
+ */
+export function driftInspector(
+  project: ConnectedProject,
+  book: ProofBook,
+  steps: readonly PlanStep[],
+): ((step: PlanStep) => StepInspector | undefined) | undefined {
+  const { compared } = planDrift(project, book, steps);
+  if (compared.size === 0) return undefined;
+  const stops = book.drift === 'stop';
+  const tell = (version: string, findings: readonly Finding[]): readonly Finding[] => {
+    if (!stops || findings.length === 0) return findings;
+    const named = findings.slice(0, 3).map(({ subject }) => subject);
+    throw new FlybackError(
+      'drift-found',
+      `Version ${version} was not taken back: the database is not as its proof saw it (${named.join(', ')}${findings.length > 3 ? ` and ${findings.length - 3} more` : ''}). Everything of it was rolled back.`,
+      {
+        hint: 'Look at each difference; when the rollback script fits all the same, run it with --drift warn.',
+        findings: findings.map((finding) => ({ ...finding, severity: 'error' })),
+      },
+    );
+  };
+  return (step) => {
+    const receipt = compared.get(step.version);
+    if (receipt === undefined) return undefined;
+    let before: Catalog | undefined;
+    return {
+      before: async (session) => {
+        const read = await readTarget(project, session);
+        if ('problem' in read) return tell(step.version, [unchecked(step, read.problem)]);
+        before = read.catalog;
+        return tell(step.version, driftBefore(step.version, receipt, before));
+      },
+      after: async (session) => {
+        if (before === undefined) return [];
+        const read = await readTarget(project, session);
+        if ('problem' in read) return tell(step.version, [unchecked(step, read.problem)]);
+        return tell(step.version, driftAfter(step.version, receipt, { before, after: read.catalog }));
+      },
+    };
+  };
+}
+
+function unchecked(step: PlanStep, problem: string): Finding {
+  return {
+    code: 'drift-unchecked',
+    severity: 'warning',
+    subject: step.version,
+    message: `The database could not be compared with the proof of version ${step.version}: ${problem}`,
+  };
+}
+
+/** Reads the catalog without harm to the transaction when it cannot be read. */
+async function readTarget(
+  { toolbox, table, recordTable }: ConnectedProject,
+  session: Session,
+): Promise<{ readonly catalog: Catalog } | { readonly problem: string }> {
+  const queries = await toolbox.database.loadProofQueries();
+  await session.query('SAVEPOINT flyback_drift');
+  try {
+    const catalog = await queries.readCatalog(session, [table, recordTable, journalTableOf(recordTable)]);
+    await session.query('RELEASE SAVEPOINT flyback_drift');
+    return { catalog };
+  } catch (error) {
+    // A broken connection, and a run that was cancelled, show when the transaction goes on.
+    if (!(error instanceof FlybackError)) throw error;
+    await session.query('ROLLBACK TO SAVEPOINT flyback_drift; RELEASE SAVEPOINT flyback_drift').catch(() => undefined);
+    return { problem: error.message };
+  }
+}
