@@ -33,7 +33,7 @@ export interface Reading {
  * by statement on every major.
  */
 export interface CatalogWatch {
-  /** Asked in the transaction, as its last statement before the commit: one row. */
+  /** Asked in the transaction, as its last statement before the commit: one row. Known after the first readAll. */
   readonly touchedSql: string;
   readTouched(result: QueryResult): Touched;
   /** The whole catalog, asked outside every transaction by a session of the proof's own. */

@@ -90,6 +90,8 @@ export interface ScratchHistory {
   createTable(database: DatabaseAdapter, table: QualifiedName): string;
   /** The row that the tool appends after it has applied a migration. */
   insertRow(database: DatabaseAdapter, table: QualifiedName, migration: Migration, executionTimeMs: number): string;
+  /** Removes all rows, for a proof that is about one version alone. */
+  clearTable(database: DatabaseAdapter, table: QualifiedName): string;
 }
 
 /** A finding about one migration; undefined version: a repeatable one. */

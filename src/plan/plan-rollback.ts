@@ -18,6 +18,8 @@ export interface PlanOptions {
   readonly mode?: 'for-real' | 'dry-run' | undefined;
   /** Row counts and sizes for a person who reads the plan; they cost a look at every table. */
   readonly estimates?: 'ask' | 'leave-out' | undefined;
+  /** Who stands in the way at the moment; nobody does in a database of one's own. */
+  readonly locks?: 'ask' | 'leave-out' | undefined;
   readonly now?: Date | undefined;
 }
 
@@ -56,7 +58,10 @@ export async function planRollback(project: ConnectedProject, options: PlanOptio
     estimates: options.estimates ?? 'ask',
   });
   const about = proofsOf(project, built.plan.steps);
-  const locks = await surveyLocks(surveyRequest(project, built.plan, redact));
+  const locks =
+    options.locks === 'leave-out'
+      ? { blockers: [], snapshots: [], findings: [] }
+      : await surveyLocks(surveyRequest(project, built.plan, redact));
   const hazards = [...built.plan.hazards, ...about.hazards, ...locks.findings];
   return { ...built, plan: { ...built.plan, ...about.proofs, hazards }, locks };
 }

@@ -51,20 +51,20 @@ export class CatalogStore {
     this.update({ scopes: [...new Set([...this.#scopes.keys(), ...objects.map(({ scope }) => scope)])], objects });
   }
 
-  /** From now on it is kept what the scopes were before they changed. */
+  /** From now on it is kept what the scopes were before they changed, until the marks are forgotten. */
   mark(): Mark {
     const before = new Map<string, readonly CatalogObject[]>();
     this.#marks.push(before);
     return { before };
   }
 
-  forget(mark: Mark): void {
-    this.#marks = this.#marks.filter((candidate) => candidate !== mark.before);
+  forgetMarks(): void {
+    this.#marks = [];
   }
 
   /** What changed since a mark, as it was then and as it is, with every other part of the relations concerned. */
-  since(mark: Mark, others: readonly Mark[] = []): { readonly before: Catalog; readonly after: Catalog } {
-    const scopes = new Set([mark, ...others].flatMap(({ before }) => [...before.keys()]));
+  since(mark: Mark): { readonly before: Catalog; readonly after: Catalog } {
+    const scopes = new Set(mark.before.keys());
     const before = [...scopes].flatMap((scope) => mark.before.get(scope) ?? this.#scopes.get(scope) ?? []);
     const after = [...scopes].flatMap((scope) => this.#scopes.get(scope) ?? []);
     const relations = new Set([...before, ...after].flatMap((object) => relationOf(object) ?? []));

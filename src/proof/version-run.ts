@@ -54,7 +54,7 @@ export async function takeBack(request: Omit<ProofRequest, 'migration'>, target:
     journal: [],
     pairs: project.pairs.map((pair) => ({ ...pair, row: rows.get(pair.version.key) })),
   };
-  const built = await planRollback(connected, { target, estimates: 'leave-out' });
+  const built = await planRollback(connected, { target, estimates: 'leave-out', locks: 'leave-out' });
   const result = await rollback(connected, built, { reason: 'proof', signal });
   if (result.failure !== undefined) throw result.failure;
   return built;

@@ -5,7 +5,7 @@ import type { QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
 import { applyMigration } from '../scratch/apply-migrations.js';
-import { CatalogStore, type Mark } from './catalog-store.js';
+import { CatalogStore } from './catalog-store.js';
 import { compareCatalogs } from './compare-catalogs.js';
 import { compareRows } from './compare-rows.js';
 import { footprintOf } from './footprint.js';
@@ -83,15 +83,13 @@ export class WatchedDatabase {
     const rowsBefore = this.#rows;
     try {
       if (!(await attempt('migrate', () => this.#migrate(migration)))) return undefined;
-      const tables = new Set(await this.#catchUp());
-      const applied = this.#store.mark();
-      const footprint = this.#store.since(mark);
       const back = await attempt('roll back', () =>
         takeBack({ project, session: this.#session, table, signal }, { kind: 'steps', steps: 1 }),
       );
       if (!back) return undefined;
-      for (const name of await this.#catchUp()) tables.add(name);
-      await this.#readRows([...tables]);
+      // What the migration alone did shows when it is applied again: from the same state, if this is the same state.
+      const tables = await this.#catchUp();
+      await this.#readRows(tables);
       const after = this.#store.since(mark);
       const verdict = verdictOf(
         project,
@@ -100,11 +98,10 @@ export class WatchedDatabase {
         compareRows(rowsBefore, this.#rows),
       );
       if (verdict.grade !== 'exact' || verdict.left.length > 0) return undefined;
+      const restored = this.#store.mark();
       if (!(await attempt('migrate again', () => this.#migrate(migration)))) return undefined;
-      for (const name of await this.#catchUp()) tables.add(name);
-      await this.#readRows([...tables]);
-      const again = this.#store.since(applied);
-      if (compareCatalogs(again.before, again.after).length > 0) return undefined;
+      await this.#readRows(await this.#catchUp());
+      const footprint = this.#store.since(restored);
       return {
         ...unproven(migration, verdict.grade, undefined),
         footprint: footprintOf(footprint.before, footprint.after),
@@ -112,7 +109,7 @@ export class WatchedDatabase {
         durationMs: performance.now() - started,
       };
     } finally {
-      this.#forget(mark);
+      this.#store.forgetMarks();
     }
   }
 
@@ -128,15 +125,13 @@ export class WatchedDatabase {
     await this.#options.reader.close();
   }
 
-  #forget(mark: Mark): void {
-    this.#store.forget(mark);
-  }
-
   async #migrate(migration: Migration): Promise<void> {
     const { project, table } = this.#options;
     await applyMigration(
       { session: this.#session, toolbox: project.toolbox, settings: project.config.flyway, table },
       migration,
+      // A run compares the whole history under its lock, which would take longer with each version.
+      { forgetsOthers: true },
     );
   }
 
@@ -146,7 +141,8 @@ export class WatchedDatabase {
     const reading = await this.#watch.readChanged(this.#options.reader, touched, { grants: this.#mayGrant });
     const before = this.#store.namesIn(reading.scopes, rowKinds);
     if (this.#store.update(reading)) this.#store.refresh(await this.#watch.readAll(this.#options.reader));
-    return [...before.filter((name) => this.#rows.has(name)), ...reading.filled];
+    const tables = new Set(this.#store.namesIn(reading.scopes, rowKinds));
+    return [...before.filter((name) => this.#rows.has(name)), ...reading.filled.filter((name) => tables.has(name))];
   }
 
   async #readEverything(): Promise<void> {

@@ -46,8 +46,15 @@ export function inOrder(migrations: readonly Migration[], toolbox: Toolbox): rea
   ];
 }
 
-/** One migration, where the history table is there already. Throws FlybackError script-failed. */
-export async function applyMigration(request: Omit<ApplyRequest, 'migrations'>, migration: Migration): Promise<void> {
+/**
+ * One migration, where the history table is there already. `forgetsOthers`: the history then has its row alone. Throws
+ * FlybackError script-failed.
+ */
+export async function applyMigration(
+  request: Omit<ApplyRequest, 'migrations'>,
+  migration: Migration,
+  { forgetsOthers = false }: { readonly forgetsOthers?: boolean } = {},
+): Promise<void> {
   const { session, toolbox, settings, table } = request;
   const { database, history } = toolbox;
   const text =
@@ -66,7 +73,7 @@ export async function applyMigration(request: Omit<ApplyRequest, 'migrations'>, 
   const row = history.scratch.insertRow(database, table, migration, 0);
   // An earlier migration may have set another path for the session; the migration tool puts it back.
   const opening = [database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table))];
-  const closing = [row];
+  const closing = [...(forgetsOthers ? [history.scratch.clearTable(database, table)] : []), row];
   if (inTransaction) {
     opening.push('BEGIN');
     closing.push(database.sql.commit);

@@ -22,6 +22,8 @@ export const scratchHistory: ScratchHistory = {
 CREATE INDEX IF NOT EXISTS ${own('_s_idx')} ON ${name} (success)`;
   },
 
+  clearTable: (database: DatabaseAdapter, table: QualifiedName) => `DELETE FROM ${database.sql.qualified(table)}`,
+
   insertRow: (database: DatabaseAdapter, table: QualifiedName, migration: Migration, executionTimeMs: number) => {
     const text = (value: string): string => database.dialect.quoteLiteral(value);
     const version = migration.version === undefined ? 'NULL' : text(migration.version.text);

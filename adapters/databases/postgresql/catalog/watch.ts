@@ -10,9 +10,17 @@ const telling = ['pg_class', 'pg_attribute', 'pg_proc', 'pg_type', 'pg_enum'];
 
 /**
  * A reader needs `search_path = pg_catalog` and plans that do not depend on values. Ids are given as one array each, so
- * that a plan serves every transaction.
+ * that a plan serves every transaction: made when the database is small, it has to be good when it has grown, so it finds
+ * by index what it was given.
  */
-const settings = `SET search_path = pg_catalog; SET plan_cache_mode = force_generic_plan; SET jit = off`;
+const settings = `SET search_path = pg_catalog; SET plan_cache_mode = force_generic_plan; SET jit = off; ${joins('off')}`;
+
+/** How the planner may read much at once. */
+function joins(state: 'on' | 'off', local = ''): string {
+  return ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']
+    .map((name) => `SET ${local}${name} = ${state}`)
+    .join('; ');
+}
 
 /** A table that has not a single page has no rows. */
 const filledSql = `SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = ANY ($1::text::oid[]) AND c.relkind IN ('r', 'm') AND pg_relation_size(c.oid) > 0`;
@@ -21,31 +29,43 @@ export function createCatalogWatch(major: number, without: readonly QualifiedNam
   const queries = catalogQueries(major);
   const watched = [...new Set([...telling, ...queries.flatMap(({ scope }) => ('oid' in scope ? [] : scope.catalogs))])];
   const readers = new WeakSet<Session>();
+  let touchedSql: string | undefined;
 
   const prepare = async (reader: Session): Promise<void> => {
     if (readers.has(reader)) return;
-    await reader.query(settings);
+    const names = `SELECT pg_catalog.string_agg(format('(%L, %s)', name, ('pg_catalog.' || name)::regclass::oid), ', ') FROM unnest('{${watched.join(',')}}'::text[]) name`;
+    const [answer] = (await reader.query(`${settings}; ${names}`)).slice(-1);
+    touchedSql = touchedSqlFor(answer?.rows[0]?.[0] ?? '');
     readers.add(reader);
   };
 
   return {
-    touchedSql: `SELECT pg_catalog.pg_current_xact_id_if_assigned()::xid::text,
- (SELECT pg_catalog.string_agg(DISTINCT CASE l.locktype WHEN 'relation' THEN l.relation::text ELSE l.classid::regclass::text || '/' || l.objid END, ' ') FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid()
-  AND (l.locktype = 'relation' AND l.relation >= 16384 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') OR l.locktype = 'object' AND l.objid >= 16384)),
- (SELECT pg_catalog.string_agg(c.name || CASE WHEN pg_catalog.pg_stat_get_xact_tuples_updated(c.id) > 0 THEN '/updated' ELSE '' END, ' ')
-  FROM (SELECT name, ('pg_catalog.' || name)::regclass::oid FROM unnest('{${watched.join(',')}}'::text[]) name) c(name, id)
-  WHERE pg_catalog.pg_stat_get_xact_tuples_inserted(c.id) + pg_catalog.pg_stat_get_xact_tuples_updated(c.id) + pg_catalog.pg_stat_get_xact_tuples_deleted(c.id) > 0)`,
+    get touchedSql() {
+      if (touchedSql === undefined)
+        throw new FlybackError('internal', 'A transaction is watched before the first look.');
+      return touchedSql;
+    },
     readTouched,
     readAll: async (reader) => {
       await prepare(reader);
-      const [answer] = await reader.query(catalogSql(major, without));
-      return (answer?.rows ?? []).map(toScoped);
+      const answers = await reader.query(`BEGIN; ${joins('on', 'LOCAL ')}; ${catalogSql(major, without)}; COMMIT`);
+      return (answers.at(-2)?.rows ?? []).map(toScoped);
     },
     readChanged: async (reader, touched, { grants }) => {
       await prepare(reader);
       return readChanged(reader, queries, without, touched, grants);
     },
   };
+}
+
+/** `catalogs`: rows of VALUES with name and oid. */
+function touchedSqlFor(catalogs: string): string {
+  return `SELECT pg_catalog.pg_current_xact_id_if_assigned()::xid::text,
+ (SELECT pg_catalog.string_agg(DISTINCT CASE l.locktype WHEN 'relation' THEN l.relation::text ELSE l.classid::regclass::text || '/' || l.objid END, ' ') FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid()
+  AND (l.locktype = 'relation' AND l.relation >= 16384 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') OR l.locktype = 'object' AND l.objid >= 16384)),
+ (SELECT pg_catalog.string_agg(c.name || CASE WHEN pg_catalog.pg_stat_get_xact_tuples_updated(c.id) > 0 THEN '/updated' ELSE '' END, ' ')
+  FROM (VALUES ${catalogs}) c(name, id)
+  WHERE pg_catalog.pg_stat_get_xact_tuples_inserted(c.id) + pg_catalog.pg_stat_get_xact_tuples_updated(c.id) + pg_catalog.pg_stat_get_xact_tuples_deleted(c.id) > 0)`;
 }
 
 function readTouched(result: QueryResult): Touched {
