@@ -23,9 +23,18 @@ WHERE c.relkind IN ('r', 'm') AND (c.relkind = 'r' OR c.relispopulated) AND ${ow
  * The digest of one row, as two independent halves of 64 bits. A row's text is that of the server's own output functions,
  * in which numerics keep their scale, floats all their digits, and NULL is not ''. Columns count by name, not by place.
  */
-export function rowHalves(columns: string | null): readonly [string, string] {
+function rowHalves(columns: string | null): readonly [string, string] {
   const text = `${quoteLiteral(`${columns ?? ''} `)} || ROW(${columns ?? ''})::text COLLATE "C"`;
   return [`hashtextextended(${text}, 0)`, `hashtextextended(${text}, 7046029254386353131)`];
+}
+
+/** An expression for the digest of a row "t" of each of the named tables. */
+export async function readDigests(session: Session, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (names.length === 0) return new Map();
+  const [listed] = await readPlainly(session, 'The list of tables', [tablesSql([], names)]);
+  return new Map(
+    (listed?.rows ?? []).map(([table, columns]) => [table ?? '', rowHalves(columns ?? null).join(" || '/' || ")]),
+  );
 }
 
 /**
