@@ -1,4 +1,6 @@
+import type { CatalogPart, PartReading } from '../adapter/proof-queries.js';
 import type { Finding } from '../errors/finding.js';
+import type { PlannedStatement } from '../plan/plan.js';
 import type { Catalog, CatalogObject } from '../proof/catalog.js';
 import { compareCatalogs } from '../proof/compare-catalogs.js';
 import { digestOf, isComparableElsewhere, relationOf } from '../proof/footprint.js';
@@ -56,7 +58,10 @@ export function driftBefore(version: string, receipt: Receipt, target: Catalog):
 export function driftAfter(
   version: string,
   receipt: Receipt,
-  pictures: { readonly before: Catalog; readonly after: Catalog },
+  pictures: {
+    readonly before: Pick<PartReading, 'catalog' | 'names'>;
+    readonly after: Pick<PartReading, 'catalog' | 'names'>;
+  },
 ): readonly Finding[] {
   const found = (subject: string, words: string): Finding => ({
     code: 'drift-after',
@@ -66,7 +71,7 @@ export function driftAfter(
     hint: 'The script came to something else here than in its proof: compare the two databases.',
   });
   const expected = new Set([...(receipt.differs ?? []), ...(receipt.left ?? [])]);
-  const objects = byKey(pictures.after);
+  const objects = byKey(pictures.after.catalog);
   const touched = Object.entries(receipt.touched).flatMap(([key, [before]]): readonly Finding[] => {
     if (expected.has(key)) return [];
     const object = objects.get(key);
@@ -75,21 +80,34 @@ export function driftAfter(
     if (is === null) return [found(key, 'is missing')];
     return [found(key, before === null ? 'is left over' : 'is not as it was without the migration')];
   });
-  const others = compareCatalogs(pictures.before, pictures.after).flatMap((change): readonly Finding[] => {
-    const key = keyOf(change);
-    if (!isComparableElsewhere(change) || key in receipt.touched || expected.has(key)) return [];
-    switch (change.change) {
-      case 'missing':
-        return [found(key, 'is gone, which its proof has not shown')];
-      case 'left-over':
-        return [found(key, 'is new, which its proof has not shown')];
-      case 'different':
-        return digestOf(change.before) === digestOf(change.after)
-          ? []
-          : [found(key, `is changed (${change.properties.join(', ')}), which its proof has not shown`)];
-    }
-  });
-  return [...touched, ...others];
+  const others = compareCatalogs(pictures.before.catalog, pictures.after.catalog).flatMap(
+    (change): readonly Finding[] => {
+      const key = keyOf(change);
+      if (!isComparableElsewhere(change) || key in receipt.touched || expected.has(key)) return [];
+      switch (change.change) {
+        case 'missing':
+          return [found(key, 'is gone, which its proof has not shown')];
+        case 'left-over':
+          return [found(key, 'is new, which its proof has not shown')];
+        case 'different':
+          return digestOf(change.before) === digestOf(change.after)
+            ? []
+            : [found(key, `is changed (${change.properties.join(', ')}), which its proof has not shown`)];
+      }
+    },
+  );
+  const told = new Set([...touched, ...others].map(({ subject }) => subject));
+  const names = (a: readonly string[], b: readonly string[]): readonly string[] => {
+    const there = new Set(b);
+    return a.filter((name) => !there.has(name) && !(name in receipt.touched) && !expected.has(name) && !told.has(name));
+  };
+  const [was, is] = [pictures.before.names, pictures.after.names];
+  return [
+    ...touched,
+    ...others,
+    ...names(was, is).map((name) => found(name, 'is gone, which its proof has not shown')),
+    ...names(is, was).map((name) => found(name, 'is new, which its proof has not shown')),
+  ];
 }
 
 function byKey(catalog: Catalog): ReadonlyMap<string, CatalogObject> {
@@ -106,7 +124,41 @@ function marksIn(text: string): Set<string> {
   return marks;
 }
 
-/** Every relation that a receipt knows, as the server writes it. */
-export function relationsOf(receipt: Receipt): readonly string[] {
-  return Object.keys(receipt.around);
+const relationKinds: ReadonlySet<string> = new Set([
+  'composite type',
+  'foreign table',
+  'index',
+  'materialized view',
+  'sequence',
+  'table',
+  'view',
+]);
+const routineKinds: ReadonlySet<string> = new Set(['aggregate', 'function', 'procedure']);
+const typeKinds: ReadonlySet<string> = new Set([
+  'domain',
+  'enum',
+  'multirange type',
+  'range type',
+  'shell type',
+  'type',
+]);
+
+/** What has to be read of a database to compare it with a receipt, around these statements. Pure. */
+export function partOf(
+  receipt: Receipt,
+  statements: readonly Pick<PlannedStatement, 'drops' | 'locks' | 'writes'>[],
+): CatalogPart {
+  const keys = Object.keys(receipt.touched);
+  const named = (kinds: ReadonlySet<string>): readonly string[] =>
+    keys.flatMap((key) =>
+      [...kinds].flatMap((kind) => (key.startsWith(`${kind} `) ? [key.slice(kind.length + 1)] : [])),
+    );
+  const refs = statements.flatMap(({ drops, locks, writes }) => [...drops, ...writes, ...locks.map(({ on }) => on)]);
+  return {
+    relations: [...new Set([...Object.keys(receipt.around), ...named(relationKinds)])],
+    tables: refs.filter(({ kind }) => relationKinds.has(kind) || kind === 'column' || kind === 'constraint'),
+    routines: named(routineKinds),
+    types: named(typeKinds),
+    remarks: keys.some((key) => /^(?:comment|security label) /.test(key)),
+  };
 }

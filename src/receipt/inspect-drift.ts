@@ -1,13 +1,13 @@
 import type { Session } from '../adapter/database.js';
+import type { PartReading } from '../adapter/proof-queries.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 import type { Version } from '../history/version.js';
 import { journalTableOf } from '../journal/journal.js';
 import type { PlanStep } from '../plan/plan.js';
 import type { ConnectedProject } from '../project/project.js';
-import type { Catalog } from '../proof/catalog.js';
 import type { StepInspector } from '../run/run-request.js';
-import { driftAfter, driftBefore } from './drift.js';
+import { driftAfter, driftBefore, partOf } from './drift.js';
 import type { ProofBook } from './proof-book.js';
 import type { Receipt } from './receipt.js';
 
@@ -82,6 +82,8 @@ export function driftInspector(
   const { compared } = planDrift(project, book, steps);
   if (compared.size === 0) return undefined;
   const stops = book.drift === 'stop';
+  const { table, recordTable } = project;
+  const ownTables = [table, recordTable, journalTableOf(recordTable)];
   const tell = (version: string, findings: readonly Finding[]): readonly Finding[] => {
     if (!stops || findings.length === 0) return findings;
     const named = findings.slice(0, 3).map(({ subject }) => subject);
@@ -97,19 +99,34 @@ export function driftInspector(
   return (step) => {
     const receipt = compared.get(step.version);
     if (receipt === undefined) return undefined;
-    let before: Catalog | undefined;
+    const part = partOf(receipt, step.statements);
+    const compare = async (
+      session: Session,
+      known: readonly string[],
+      judge: (reading: PartReading) => readonly Finding[],
+    ): Promise<readonly Finding[]> => {
+      const queries = await project.toolbox.database.loadProofQueries();
+      let reading: PartReading;
+      try {
+        reading = await queries.readPart(session, ownTables, part, known);
+      } catch (error) {
+        // A broken connection, and a run that was cancelled, show when the transaction goes on.
+        if (!(error instanceof FlybackError)) throw error;
+        return tell(step.version, [unchecked(step, error.message)]);
+      }
+      return tell(step.version, judge(reading));
+    };
+    let before: PartReading | undefined;
     return {
-      before: async (session) => {
-        const read = await readTarget(project, session);
-        if ('problem' in read) return tell(step.version, [unchecked(step, read.problem)]);
-        before = read.catalog;
-        return tell(step.version, driftBefore(step.version, receipt, before));
-      },
+      before: async (session) =>
+        compare(session, [], (reading) => {
+          before = reading;
+          return driftBefore(step.version, receipt, reading.catalog);
+        }),
       after: async (session) => {
-        if (before === undefined) return [];
-        const read = await readTarget(project, session);
-        if ('problem' in read) return tell(step.version, [unchecked(step, read.problem)]);
-        return tell(step.version, driftAfter(step.version, receipt, { before, after: read.catalog }));
+        const first = before;
+        if (first === undefined) return [];
+        return compare(session, first.ids, (after) => driftAfter(step.version, receipt, { before: first, after }));
       },
     };
   };
@@ -122,23 +139,4 @@ function unchecked(step: PlanStep, problem: string): Finding {
     subject: step.version,
     message: `The database could not be compared with the proof of version ${step.version}: ${problem}`,
   };
-}
-
-/** Reads the catalog without harm to the transaction when it cannot be read. */
-async function readTarget(
-  { toolbox, table, recordTable }: ConnectedProject,
-  session: Session,
-): Promise<{ readonly catalog: Catalog } | { readonly problem: string }> {
-  const queries = await toolbox.database.loadProofQueries();
-  await session.query('SAVEPOINT flyback_drift');
-  try {
-    const catalog = await queries.readCatalog(session, [table, recordTable, journalTableOf(recordTable)]);
-    await session.query('RELEASE SAVEPOINT flyback_drift');
-    return { catalog };
-  } catch (error) {
-    // A broken connection, and a run that was cancelled, show when the transaction goes on.
-    if (!(error instanceof FlybackError)) throw error;
-    await session.query('ROLLBACK TO SAVEPOINT flyback_drift; RELEASE SAVEPOINT flyback_drift').catch(() => undefined);
-    return { problem: error.message };
-  }
 }

@@ -94,8 +94,9 @@ export async function runStep(
     checkRemoved(request, step, sent.answers);
     const failed = collected.verifications.find((result) => !result.passed);
     if (failed !== undefined) throw verificationError(script, failed, collected.verifications);
-    const left = (await inspector?.after(request.session)) ?? [];
-    return { kind: 'done', work: { ...work, warnings, drift: collected.found(left) } };
+    if (inspector === undefined) return { kind: 'done', work: { ...work, warnings } };
+    const drift = collected.found(await inspector.after(request.session));
+    return { kind: 'done', work: { ...work, warnings, drift } };
   } catch (error) {
     if (!(error instanceof FlybackError)) throw error;
     return { kind: 'failed', error, retryable: false, work };
