@@ -26,6 +26,7 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
     'what to do about a rollback without a proof: off, warn or stop (default: warn where there is flyback.lock)',
   sameMajor: "true: only a proof made on the target's major version counts (default: false)",
   drift: 'what to do when the target is not as the proof saw it: off, warn or stop (default: warn)',
+  fixtures: 'folder with F<version>__*.sql files: rows for proofs',
   url: 'database URL, jdbc:postgresql://… or postgresql://…',
   user: 'database user',
   environment: "the migration tool's environment (flyway.toml)",

@@ -133,6 +133,8 @@ export interface ProvePolicy {
   readonly sameMajor: boolean;
   /** Of a target that is not as the proof saw it, around a rollback whose proof counts. */
   readonly drift: Policy;
+  /** Absolute path of the folder with rows for proofs, if any. */
+  readonly fixturesFolder: string | undefined;
 }
 
 /** The one trusted configuration: everything validated, every default filled in. */

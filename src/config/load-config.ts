@@ -105,10 +105,11 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
       ),
     },
     prove: {
-      passes: settings.grades('passes', ['exact', 'column-order']),
+      passes: settings.grades('passes', ['exact', 'column-order', 'loss-declared']),
       requireProof: settings.oneOf<Policy | undefined>('requireProof', policies, undefined),
       sameMajor: settings.truth('sameMajor', false),
       drift: settings.oneOf<Policy>('drift', policies, 'warn'),
+      fixturesFolder: settings.path('fixtures', undefined),
     },
     secrets,
     sources: { ...tool.sources, ...settings.sources, ...(password === undefined ? {} : { password: password.source }) },

@@ -29,6 +29,7 @@ export const errorCodes = {
   'version-invalid': exitCodes.usage,
   'version-unknown': exitCodes.usage,
   'plan-invalid': exitCodes.usage,
+  'fixtures-invalid': exitCodes.usage,
   'receipts-invalid': exitCodes.usage,
   'revision-unknown': exitCodes.usage,
   'embedded-unavailable': exitCodes.usage,
