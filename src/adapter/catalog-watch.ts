@@ -5,8 +5,8 @@ import type { QueryResult, Session } from './database.js';
 export interface Touched {
   /** Identifies the transaction; undefined when it wrote nothing. */
   readonly transaction: string | undefined;
-  /** Ids of the relations that it holds a lock on which whoever changes one has to take. */
-  readonly relations: readonly string[];
+  /** Relations that it holds a lock on which whoever changes one has to take; of them, those whose rows it may have changed. */
+  readonly relations: readonly { readonly id: string; readonly hasNewRows: boolean }[];
   /** Catalog and id of other objects that it has locked. */
   readonly objects: readonly { readonly catalog: string; readonly id: string }[];
   /** Catalogs that were written, perhaps by an earlier transaction of the session. */
@@ -25,6 +25,8 @@ export interface Reading {
   readonly objects: readonly ScopedObject[];
   /** Names of those tables among them that may hold rows. */
   readonly filled: readonly string[];
+  /** Names of those sequences among them that have given a value; the others may stand anywhere, but have not. */
+  readonly advanced: readonly string[];
 }
 
 /**

@@ -382,6 +382,8 @@ export interface DatabaseSql {
   restoreTriggers(triggers: readonly { readonly id: string; readonly state: string }[]): string;
   readonly commit: string;
   readonly rollback: string;
+  /** Whether the open transaction has written anything: one row, one boolean. */
+  readonly hasWritten: string;
   readonly record: RecordSql;
   readonly journal: JournalSql;
   /**

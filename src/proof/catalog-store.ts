@@ -30,7 +30,7 @@ export class CatalogStore {
   }
 
   /** Takes over what was read; true when something was renamed by it. */
-  update({ scopes, objects }: Omit<Reading, 'filled'>): boolean {
+  update({ scopes, objects }: Pick<Reading, 'scopes' | 'objects'>): boolean {
     const found = grouped(objects);
     let isRenaming = false;
     for (const scope of scopes) {
@@ -81,10 +81,21 @@ export class CatalogStore {
     return { objects: [...this.#scopes.values()].flat() };
   }
 
-  /** Names of the relations of a kind in these scopes. */
-  namesIn(scopes: readonly string[], kinds: ReadonlySet<string>): readonly string[] {
+  /** The object of this kind and name. */
+  find(kind: string, name: string): CatalogObject | undefined {
+    for (const scope of this.#scopes.values()) {
+      const found = scope.find((object) => object.kind === kind && object.name === name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Names of the objects of some kinds in these scopes, as it is or as it was at a mark. */
+  namesIn(scopes: readonly string[], kinds: ReadonlySet<string>, mark?: Mark): readonly string[] {
     return scopes.flatMap((scope) =>
-      (this.#scopes.get(scope) ?? []).flatMap(({ kind, name }) => (kinds.has(kind) ? [name] : [])),
+      (mark?.before.get(scope) ?? this.#scopes.get(scope) ?? []).flatMap(({ kind, name }) =>
+        kinds.has(kind) ? [name] : [],
+      ),
     );
   }
 

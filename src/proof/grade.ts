@@ -6,12 +6,22 @@ import { standsBehind } from './compare-sequences.js';
  * - exact: catalog and rows are as they were
  * - column-order: equal but for the order of columns, which an added column cannot get back
  * - residue: equal but for what the server cannot take back (an enum label, a sequence position), each named
+ * - loss-declared: the catalog is as it was; rows or values are gone of which the script says that they may go
  * - data-lost: the catalog is as it was, rows or values are not
  * - different: something is missing, left over or changed
  * - failed: the rollback, its verification, or the migration after it did not run
  * - not-possible: the proof could not be made here; says nothing about the rollback
  */
-export const grades = ['exact', 'column-order', 'residue', 'data-lost', 'different', 'failed', 'not-possible'] as const;
+export const grades = [
+  'exact',
+  'column-order',
+  'residue',
+  'loss-declared',
+  'data-lost',
+  'different',
+  'failed',
+  'not-possible',
+] as const;
 export type Grade = (typeof grades)[number];
 
 /** The grade that these differences of the catalog alone give. Pure. */

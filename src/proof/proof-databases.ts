@@ -68,9 +68,9 @@ export class ProofDatabases {
       await this.#unwatch();
       return undefined;
     }
-    const proof = await (await this.#openWatched()).prove(migration);
-    if (proof === undefined) await this.#unwatch();
-    return proof;
+    const found = await (await this.#openWatched()).prove(migration);
+    if (found === undefined || found.isSpent) await this.#unwatch();
+    return found?.proof;
   }
 
   async #proveThoroughly(migration: Migration): Promise<VersionProof> {

@@ -25,8 +25,8 @@ export interface VersionProof {
   readonly left: readonly string[];
   /** What the second migration made other than the first. */
   readonly again: readonly CatalogChange[];
-  /** What a second run of the script alone did: nothing more, it failed, or it changed something again. */
-  readonly twice: 'nothing' | 'failed' | 'changed' | undefined;
+  /** What the script does when it runs a second time: nothing, it writes again, or it fails; undefined: not tried. */
+  readonly twice: 'nothing' | 'writes' | 'failed' | undefined;
   /** What the migration made, changed or dropped, as it looks without and with it; empty where that was not found out. */
   readonly footprint: Footprint;
   /** What a person should know about how the proof was made; one sentence each. */

@@ -1,9 +1,12 @@
 import type { Catalog } from './catalog.js';
 import { compareCatalogs } from './compare-catalogs.js';
 import { compareRows } from './compare-rows.js';
-import { footprintOf } from './footprint.js';
-import type { Grade } from './grade.js';
+import { compareLargeObjects, compareSequences, type SequencePosition } from './compare-sequences.js';
+import { footprintOf, type Footprint } from './footprint.js';
+import { kindOfChange, type Grade } from './grade.js';
 import type { ProofStep, TableRows, VersionProof } from './proof.js';
+import { proveWithRows } from './prove-with-rows.js';
+import { runTwice } from './run-twice.js';
 import { verdictOf } from './verdict.js';
 import { attempted, migrate, ownTables, takeBack, type ProofRequest } from './version-run.js';
 
@@ -13,12 +16,14 @@ export type { ProofRequest } from './version-run.js';
 interface Picture {
   readonly catalog: Catalog;
   readonly rows: ReadonlyMap<string, TableRows>;
+  readonly sequences: ReadonlyMap<string, SequencePosition>;
+  readonly largeObjects: ReadonlyMap<string, string>;
 }
 
 /**
  * Applies a migration to the scratch database, takes it back with the very run that production would see, compares
- * catalog and rows with what was there before, and applies it again. Leaves the version applied when the grade is
- * better than `failed`; otherwise the database is of no further use. Reads the whole catalog and every row each time:
+ * catalog and rows with what was there before, does the same with generated rows in tables that are empty, and applies it
+ * again. Leaves the version applied when the grade is better than `failed`; otherwise the database is of no further use. Reads the whole catalog and every row each time:
  * nothing has to be known about what a migration may change.
  */
 export async function proveVersion(request: ProofRequest): Promise<VersionProof> {
@@ -44,27 +49,54 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
   }
   const applied = await picture(request);
   const footprint = footprintOf(before.catalog, applied.catalog);
-  const failedRollback = await attempt('roll back', () => takeBack(request, { kind: 'steps', steps: 1 }));
+  const takeItBack = async (): Promise<void> => {
+    await takeBack(request, { kind: 'steps', steps: 1 });
+  };
+  const failedRollback = await attempt('roll back', takeItBack);
   if (failedRollback !== undefined) return finish('failed', { reason: failedRollback, footprint });
   const after = await picture(request);
   const verdict = verdictOf(
     project,
     migration,
-    compareCatalogs(before.catalog, after.catalog),
+    [
+      ...compareCatalogs(before.catalog, after.catalog),
+      ...compareSequences(before.sequences, after.sequences),
+      ...compareLargeObjects(before.largeObjects, after.largeObjects),
+    ],
     compareRows(before.rows, after.rows),
   );
+  const { database, history } = project.toolbox;
+  const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
+  const schema = history.scriptSchema(project.config.flyway, request.table);
+  const twice = await runTwice(request.session, project.toolbox, script, schema);
+  // A database that is not as it was shows nothing more.
+  const isAsItWas =
+    verdict.changes.every((change) => kindOfChange(change) !== 'substance') && verdict.rows.length === 0;
+  const withRows = await proveWithRows({
+    session: request.session,
+    queries: await database.loadProofQueries(),
+    commit: database.sql.commit,
+    rollback: database.sql.rollback,
+    tables: isAsItWas ? changedTables(footprint, before.rows) : [],
+    migrate: () => attempt('migrate', () => migrate(request)),
+    takeBack: () => attempt('roll back', takeItBack),
+    readRows: (tables) => readRows(request, tables),
+  });
+  const found = { ...verdict, twice, footprint, notes: withRows.notes };
+  if (withRows.failed !== undefined) return finish('failed', { ...found, reason: withRows.failed });
+  const lost = withRows.rows.length === 0 ? {} : verdictOf(project, migration, verdict.changes, withRows.rows);
   const failedAgain = await attempt('migrate again', () => migrate(request));
   if (failedAgain !== undefined) {
     return finish('failed', {
-      ...verdict,
+      ...found,
+      ...lost,
       grade: 'failed',
       reason: `After the rollback the migration does not run again: ${failedAgain}`,
-      footprint,
     });
   }
-  const twice = await picture(request);
-  const again = compareCatalogs(applied.catalog, twice.catalog);
-  return finish(verdict.grade, { ...verdict, again, footprint });
+  const reapplied = await picture(request);
+  const again = compareCatalogs(applied.catalog, reapplied.catalog);
+  return finish(verdict.grade, { ...found, ...lost, again });
 }
 
 /** Nothing is known of this version but why. */
@@ -86,18 +118,39 @@ export function unproven(migration: ProofRequest['migration'], grade: Grade, rea
   };
 }
 
+/** Empty tables that were there before the migration and that it, or something of them, changed. */
+function changedTables(footprint: Footprint, rows: ReadonlyMap<string, TableRows>): readonly string[] {
+  const tables = new Set(
+    footprint.flatMap(({ kind, name, before }) => (kind === 'table' && before !== undefined ? [name] : [])),
+  );
+  const changed = footprint.flatMap(({ relation, before, applied }) =>
+    relation !== undefined && before !== applied ? [relation] : [],
+  );
+  return [...new Set(changed)].filter((name) => tables.has(name) && !rows.has(name));
+}
+
 async function picture(request: ProofRequest): Promise<Picture> {
   const { session } = request;
-  const { database } = request.project.toolbox;
-  const queries = await database.loadProofQueries();
+  const queries = await request.project.toolbox.database.loadProofQueries();
   const without = ownTables(request);
+  return inTransaction(request, async () => ({
+    catalog: await queries.readCatalog(session, without),
+    rows: await queries.readRows(session, without),
+    sequences: await queries.readSequences(session, without),
+    largeObjects: await queries.readLargeObjects(session),
+  }));
+}
+
+async function readRows(request: ProofRequest, tables: readonly string[]): Promise<ReadonlyMap<string, TableRows>> {
+  const queries = await request.project.toolbox.database.loadProofQueries();
+  return inTransaction(request, () => queries.readRows(request.session, ownTables(request), tables));
+}
+
+async function inTransaction<T>({ project, session }: ProofRequest, work: () => Promise<T>): Promise<T> {
   await session.query('BEGIN');
   try {
-    return {
-      catalog: await queries.readCatalog(session, without),
-      rows: await queries.readRows(session, without),
-    };
+    return await work();
   } finally {
-    await session.query(database.sql.rollback);
+    await session.query(project.toolbox.database.sql.rollback);
   }
 }

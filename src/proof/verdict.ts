@@ -19,28 +19,43 @@ export function verdictOf(
   all: readonly CatalogChange[],
   allRows: readonly RowChange[],
 ): Verdict {
-  const declared = declaredLeft(project, migration);
-  const changes = all.filter((change) => !(change.change === 'left-over' && declared(change.name)));
-  const rows = allRows.filter(({ table }) => !declared(table));
-  const left = all.filter((change) => !changes.includes(change)).map(({ kind, name }) => `${kind} ${name}`);
-  const grade = rows.length === 0 ? gradeOfCatalog(changes) : worse(gradeOfCatalog(changes), gradeOfRows(rows));
+  const declared = declarations(project, migration);
+  const isLeft = (change: CatalogChange): boolean =>
+    (change.change === 'left-over' || kindOfChange(change) === 'residue') && declared.leaves(change.name);
+  const changes = all.filter((change) => !isLeft(change));
+  const rows = allRows.filter(({ table }) => !declared.leaves(table));
+  const left = all.filter(isLeft).map(({ kind, name }) => `${kind} ${name}`);
+  const grade = [gradeOfCatalog(changes), ...rows.map((row) => gradeOfRows(row, declared.mayLose))].reduce(worse);
   return { grade, reason: reasonOf(grade, changes, rows), changes, rows, left };
 }
 
-/** Whether an object of this name lies in what the script's directive `leaves` names. */
-function declaredLeft(project: Project, migration: Migration): (name: string) => boolean {
-  const pair = project.pairs.find(({ version }) => version.key === migration.version?.key);
-  const names = pair?.script?.directives.leaves ?? [];
+/** What the script says of itself: which objects it leaves behind, and of which tables it may lose rows or values. */
+function declarations(
+  project: Project,
+  migration: Migration,
+): { leaves: (name: string) => boolean; mayLose: (table: string) => boolean } {
+  const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
   // "index kept.x", "trigger t on kept.x", "on table column kept.x.y": the name stands at the beginning of a word.
-  const patterns = names.map(
+  const patterns = (script?.directives.leaves ?? []).map(
     (left) => new RegExp(`(?:^|\\s)${left.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}(?:[.\\s]|$)`),
   );
-  return (name) => patterns.some((pattern) => pattern.test(name));
+  // A table, or a column of it; with its schema or without.
+  const lost = (script?.directives.allowLoss ?? []).map((name) => name.toLowerCase());
+  const isOf = (table: string, name: string): boolean => name === table || name.startsWith(`${table}.`);
+  return {
+    leaves: (name) => patterns.some((pattern) => pattern.test(name)),
+    mayLose: (table) => {
+      const full = table.toLowerCase();
+      const short = full.replace(/^(?:"(?:[^"]|"")*"|[^".]+)\./, '');
+      return lost.some((name) => isOf(full, name) || isOf(short, name));
+    },
+  };
 }
 
 /** Rows that are gone or changed are lost; rows that are there although they were not are a difference. */
-function gradeOfRows(rows: readonly RowChange[]): Grade {
-  return rows.some(({ before, after }) => (before?.count ?? 0) < (after?.count ?? 0)) ? 'different' : 'data-lost';
+function gradeOfRows({ table, before, after }: RowChange, mayLose: (table: string) => boolean): Grade {
+  if ((before?.count ?? 0) < (after?.count ?? 0)) return 'different';
+  return mayLose(table) ? 'loss-declared' : 'data-lost';
 }
 
 function reasonOf(grade: Grade, changes: VersionProof['changes'], rows: readonly RowChange[]): string | undefined {

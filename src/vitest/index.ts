@@ -27,7 +27,7 @@ export interface RollbackTestOptions {
   readonly accept?: readonly Grade[] | undefined;
 }
 
-const acceptedByDefault: readonly Grade[] = ['exact', 'column-order'];
+const acceptedByDefault: readonly Grade[] = ['exact', 'column-order', 'loss-declared'];
 
 /**
  * Defines tests, one for each version of a project: its migration is applied, taken back by its rollback script

@@ -210,6 +210,7 @@ FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE (NOT t.
 
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
+  hasWritten: 'SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL',
   record: recordSql,
   journal: journalSql,
 

@@ -11,6 +11,7 @@ const gradeWords: Readonly<Record<Grade, string>> = {
   exact: 'exact',
   'column-order': 'same but for column order',
   residue: 'same but for what cannot be taken back',
+  'loss-declared': 'rows lost, as declared',
   'data-lost': 'DATA LOST',
   different: 'DIFFERENT',
   failed: 'FAILED',
@@ -18,7 +19,12 @@ const gradeWords: Readonly<Record<Grade, string>> = {
 };
 
 function gradeText(grade: Grade, stream: NodeJS.WriteStream): string {
-  const style = grade === 'exact' || grade === 'column-order' ? 'green' : grade === 'residue' ? 'yellow' : 'red';
+  const style =
+    grade === 'exact' || grade === 'column-order'
+      ? 'green'
+      : grade === 'residue' || grade === 'loss-declared'
+        ? 'yellow'
+        : 'red';
   return paint(style, gradeWords[grade], stream);
 }
 

@@ -6,7 +6,7 @@ import type { CatalogQuery } from './parts.js';
 import { catalogQueries, catalogSql, toObject, unionSql } from './read-catalog.js';
 
 /** Catalogs that the scopes do not name, but that tell what else has to be looked at. */
-const telling = ['pg_class', 'pg_attribute', 'pg_proc', 'pg_type', 'pg_enum'];
+const telling = ['pg_class', 'pg_attribute', 'pg_proc', 'pg_type', 'pg_enum', 'pg_largeobject'];
 
 /**
  * A reader needs `search_path = pg_catalog` and plans that do not depend on values. Ids are given as one array each, so
@@ -22,8 +22,9 @@ function joins(state: 'on' | 'off', local = ''): string {
     .join('; ');
 }
 
-/** A table that has not a single page has no rows. */
-const filledSql = `SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = ANY ($1::text::oid[]) AND c.relkind IN ('r', 'm') AND pg_relation_size(c.oid) > 0`;
+/** A table that has not a single page has no rows; a sequence without a last value is fresh. */
+const filledSql = `SELECT c.oid::regclass::text, c.relkind FROM pg_class c WHERE c.oid = ANY ($1::text::oid[])
+ AND (c.relkind IN ('r', 'm') AND pg_relation_size(c.oid) > 0 OR c.relkind = 'S' AND pg_sequence_last_value(c.oid) IS NOT NULL)`;
 
 export function createCatalogWatch(major: number, without: readonly QualifiedName[]): CatalogWatch {
   const queries = catalogQueries(major);
@@ -58,11 +59,15 @@ export function createCatalogWatch(major: number, without: readonly QualifiedNam
   };
 }
 
+/** Modes of locks under which rows are written, or a table is. */
+const rewriting = `'RowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
+
 /** `catalogs`: rows of VALUES with name and oid. */
 function touchedSqlFor(catalogs: string): string {
   return `SELECT pg_catalog.pg_current_xact_id_if_assigned()::xid::text,
- (SELECT pg_catalog.string_agg(DISTINCT CASE l.locktype WHEN 'relation' THEN l.relation::text ELSE l.classid::regclass::text || '/' || l.objid END, ' ') FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid()
-  AND (l.locktype = 'relation' AND l.relation >= 16384 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') OR l.locktype = 'object' AND l.objid >= 16384)),
+ (SELECT pg_catalog.string_agg(q.id, ' ') FROM (SELECT CASE l.locktype WHEN 'relation' THEN l.relation::text || CASE WHEN pg_catalog.bool_or(l.mode IN (${rewriting})) THEN '!' ELSE '' END ELSE l.classid::regclass::text || '/' || l.objid END AS id
+  FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid()
+  AND (l.locktype = 'relation' AND l.relation >= 16384 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') OR l.locktype = 'object' AND l.objid >= 16384) GROUP BY l.locktype, l.relation, l.classid, l.objid) q),
  (SELECT pg_catalog.string_agg(c.name || CASE WHEN pg_catalog.pg_stat_get_xact_tuples_updated(c.id) > 0 THEN '/updated' ELSE '' END, ' ')
   FROM (VALUES ${catalogs}) c(name, id)
   WHERE pg_catalog.pg_stat_get_xact_tuples_inserted(c.id) + pg_catalog.pg_stat_get_xact_tuples_updated(c.id) + pg_catalog.pg_stat_get_xact_tuples_deleted(c.id) > 0)`;
@@ -73,7 +78,9 @@ function readTouched(result: QueryResult): Touched {
   const words = (text: string | null | undefined): readonly string[] => (text ?? '').split(' ').filter(Boolean);
   return {
     transaction: transaction ?? undefined,
-    relations: words(locked).filter((word) => !word.includes('/')),
+    relations: words(locked).flatMap((word) =>
+      word.includes('/') ? [] : [{ id: word.replace('!', ''), hasNewRows: word.endsWith('!') }],
+    ),
     objects: words(locked).flatMap((word) => {
       const [catalog, id] = word.split('/');
       return catalog === undefined || id === undefined ? [] : [{ catalog: catalog.replace('pg_catalog.', ''), id }];
@@ -94,7 +101,7 @@ async function readChanged(
 ): Promise<Reading> {
   const transactions = touched.flatMap(({ transaction }) => transaction ?? []);
   const first = transactions[0];
-  if (first === undefined) return { scopes: [], objects: [], filled: [] };
+  if (first === undefined) return { scopes: [], objects: [], filled: [], advanced: [] };
   const isWritten = (catalog: string): boolean =>
     touched.some(({ written }) => written.some((candidate) => candidate.catalog === catalog));
   const isUpdated = (catalog: string): boolean =>
@@ -104,7 +111,7 @@ async function readChanged(
   // What these transactions wrote: nobody else writes here, so everything since the first of them.
   const recent = 'age(x.xmin) <= age($2::text::xid)';
 
-  const relations = [...new Set(touched.flatMap((one) => one.relations))];
+  const relations = [...new Set(touched.flatMap((one) => one.relations.map(({ id }) => id)))];
   const granted = [
     ...(grants && isUpdated('pg_class') ? [`SELECT x.oid FROM pg_class x WHERE ${recent}`] : []),
     ...(grants && isUpdated('pg_attribute') ? [`SELECT x.attrelid FROM pg_attribute x WHERE ${recent}`] : []),
@@ -162,7 +169,12 @@ async function readChanged(
   return {
     scopes: [...new Set([...scopes, ...objects.map(({ scope }) => scope)])],
     objects,
-    filled: (filled?.rows ?? []).flatMap(([name]) => name ?? []),
+    filled: (filled?.rows ?? []).flatMap(([name, kind]) =>
+      name === null || name === undefined || kind === 'S' ? [] : [name],
+    ),
+    advanced: (filled?.rows ?? []).flatMap(([name, kind]) =>
+      name === null || name === undefined || kind !== 'S' ? [] : [name],
+    ),
   };
 }
 

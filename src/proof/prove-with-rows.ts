@@ -1,0 +1,92 @@
+import type { Session } from '../adapter/database.js';
+import type { FilledTable, ProofQueries } from '../adapter/proof-queries.js';
+import { FlybackError } from '../errors/error.js';
+import { compareRows } from './compare-rows.js';
+import type { RowChange, TableRows } from './proof.js';
+
+/** A database as it is before a migration, in which the migration can be applied and taken back. */
+export interface RowsTrial {
+  readonly session: Session;
+  readonly queries: ProofQueries;
+  readonly commit: string;
+  readonly rollback: string;
+  /** Empty tables whose rows the migration or its rollback can touch. */
+  readonly tables: readonly string[];
+  /** Each resolves with the reason when it did not run, and then has changed nothing. */
+  readonly migrate: () => Promise<string | undefined>;
+  readonly takeBack: () => Promise<string | undefined>;
+  readonly readRows: (tables: readonly string[]) => Promise<ReadonlyMap<string, TableRows>>;
+}
+
+export interface RowsOutcome {
+  /** Generated rows that are not as they were. */
+  readonly rows: readonly RowChange[];
+  /** Why the rollback did not run with them. */
+  readonly failed: string | undefined;
+  readonly notes: readonly string[];
+  /** The database is as it was before the trial. */
+  readonly isClean: boolean;
+}
+
+/**
+ * Applies a migration and takes it back once more, with generated rows in tables that are empty: without rows nothing is
+ * lost. A migration that does not run with them is tried with plainer ones; when it does not run with those either, that is
+ * said, and proves nothing.
+ */
+export async function proveWithRows(trial: RowsTrial): Promise<RowsOutcome> {
+  if (trial.tables.length === 0) return { rows: [], failed: undefined, notes: [], isClean: true };
+  let refused = '';
+  for (const reach of ['full', 'modest'] as const) {
+    const filled = await inTransaction(trial, () => trial.queries.fillTables(trial.session, trial.tables, reach));
+    const notes = unfilledNotes(filled);
+    const tables = filled.filter(({ rows }) => rows > 0).map(({ table }) => table);
+    if (tables.length === 0) return { rows: [], failed: undefined, notes, isClean: true };
+    const before = await trial.readRows(tables);
+    const error = await trial.migrate();
+    if (error !== undefined) {
+      refused = error;
+      await empty(trial, filled);
+      continue;
+    }
+    notes.push(`Rows were generated in ${tables.join(', ')}.`);
+    const failed = await trial.takeBack();
+    if (failed !== undefined) {
+      return { rows: [], failed: `With generated rows in ${tables.join(', ')}: ${failed}`, notes, isClean: false };
+    }
+    const rows = compareRows(before, await trial.readRows(tables));
+    if (rows.length > 0) return { rows, failed: undefined, notes, isClean: false };
+    return { rows, failed: undefined, notes, isClean: await empty(trial, filled) };
+  }
+  const notes = [`With generated rows in ${trial.tables.join(', ')} the migration does not run: ${refused}`];
+  return { rows: [], failed: undefined, notes, isClean: true };
+}
+
+function unfilledNotes(filled: readonly FilledTable[]): string[] {
+  return filled.flatMap(({ table, reason }) =>
+    reason === undefined ? [] : [`No rows could be generated in ${table}: ${reason}`],
+  );
+}
+
+/** False when rows remain. */
+async function empty(trial: RowsTrial, filled: readonly FilledTable[]): Promise<boolean> {
+  try {
+    await inTransaction(trial, () => trial.queries.emptyTables(trial.session, filled));
+  } catch (error) {
+    if (!(error instanceof FlybackError)) throw error;
+    return false;
+  }
+  const left = await trial.readRows(filled.filter(({ rows }) => rows > 0).map(({ table }) => table));
+  return left.size === 0;
+}
+
+async function inTransaction<T>({ session, commit, rollback }: RowsTrial, work: () => Promise<T>): Promise<T> {
+  await session.query('BEGIN');
+  try {
+    const result = await work();
+    await session.query(commit);
+    return result;
+  } catch (error) {
+    await session.query(rollback).catch(() => undefined);
+    throw error;
+  }
+}

@@ -1,0 +1,31 @@
+import type { Session } from '../adapter/database.js';
+import type { Toolbox } from '../adapter/toolbox.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
+import type { VersionProof } from './proof.js';
+
+/**
+ * Runs a script once more in a database in which its version is taken back already, and takes that run back: whether it
+ * could be run twice by mistake. Leaves nothing but advanced sequences.
+ */
+export async function runTwice(
+  session: Session,
+  toolbox: Toolbox,
+  script: RollbackScript | undefined,
+  scriptSchema: string,
+): Promise<VersionProof['twice']> {
+  if (script === undefined || script.transaction === 'off') return undefined;
+  if (script.statements.some(({ copyData }) => copyData !== undefined)) return undefined;
+  const { sql } = toolbox.database;
+  const sent = await session.pipeline([
+    sql.useScriptPath(session.facts, scriptSchema),
+    'BEGIN',
+    ...script.statements.map(({ text }) => text),
+    sql.hasWritten,
+    sql.rollback,
+  ]);
+  if (sent.failure !== undefined) {
+    await session.query(sql.rollback);
+    return 'failed';
+  }
+  return sent.results.at(-2)?.[0]?.rows[0]?.[0] === 't' ? 'writes' : 'nothing';
+}
