@@ -142,7 +142,7 @@ export function textLike(pattern: string, number: number): string | undefined {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
       return Math.floor((state / 4_294_967_296) * below);
     };
-    return write(alternatives, next, 0);
+    return write(alternatives, next, { characters: longestText });
   } catch (error) {
     if (error instanceof NotUnderstood) return undefined;
     throw error;
@@ -247,16 +247,22 @@ function readClass(reader: Reader): readonly string[] {
   return list;
 }
 
-function write(alternatives: readonly (readonly Piece[])[], next: (below: number) => number, depth: number): string {
-  if (depth > 20) throw new NotUnderstood();
-  const chosen = alternatives[next(alternatives.length)] ?? [];
-  return chosen
-    .map(({ choices, least, most }) => {
-      const times = Math.min(least + next(most - least + 1), 200);
-      return Array.from({ length: Math.max(times, Math.min(least, 2000)) }, () => {
-        const choice = choices[next(choices.length)];
-        return typeof choice === 'string' ? choice : write(choices as readonly (readonly Piece[])[], next, depth + 1);
-      }).join('');
-    })
-    .join('');
+/** What is longer is no value that anybody would write. */
+const longestText = 5000;
+
+function write(
+  alternatives: readonly (readonly Piece[])[],
+  next: (below: number) => number,
+  left: { characters: number },
+): string {
+  let text = '';
+  for (const { choices, least, most } of alternatives[next(alternatives.length)] ?? []) {
+    const times = least + next(Math.min(most - least, 200) + 1);
+    for (let time = 0; time < times; time++) {
+      if (--left.characters < 0) throw new NotUnderstood();
+      const choice = choices[next(choices.length)];
+      text += typeof choice === 'string' ? choice : write(choices as readonly (readonly Piece[])[], next, left);
+    }
+  }
+  return text;
 }
