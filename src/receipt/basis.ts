@@ -2,6 +2,7 @@ import { sha256 } from '../fingerprint/fingerprint.js';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
 import { inOrder } from '../scratch/apply-migrations.js';
+import { digestOfFixtures, readFixtures } from '../scratch/fixtures.js';
 
 /** Everything that the proof of a version rests upon, as digests of 32 hex characters. */
 export interface Basis {
@@ -11,17 +12,20 @@ export interface Basis {
   readonly migration: string;
   /** The bytes of the rollback script. */
   readonly script: string;
-  /** The rows that the user has given for proofs; undefined where there are none. */
+  /** The fixtures of the versions below this one; undefined where there are none. */
   readonly fixtures?: string | undefined;
 }
 
 /**
  * The bases of all versions that have a migration and a rollback script, by the key of the version. Line endings of
- * migrations do not count, as they do not for the migration tool. Pure.
+ * migrations do not count, as they do not for the migration tool. Throws FlybackError fixtures-invalid.
  */
-export function basesOf(project: Pick<Project, 'migrations' | 'pairs' | 'toolbox'>): ReadonlyMap<string, Basis> {
+export function basesOf(
+  project: Pick<Project, 'config' | 'migrations' | 'pairs' | 'toolbox'>,
+): ReadonlyMap<string, Basis> {
   const scripts = new Map(project.pairs.map(({ version, script }) => [version.key, script]));
   const versioned = inOrder(project.migrations.migrations, project.toolbox).filter(({ kind }) => kind === 'versioned');
+  const given = readFixtures(project);
   const bases = new Map<string, Basis>();
   let migrations = '';
   for (const item of versioned) {
@@ -29,7 +33,13 @@ export function basesOf(project: Pick<Project, 'migrations' | 'pairs' | 'toolbox
     migrations = short(`${migrations}\n${migration}`);
     const script = item.version === undefined ? undefined : scripts.get(item.version.key);
     if (item.version === undefined || script === undefined) continue;
-    bases.set(item.version.key, { migrations, migration, script: script.checksum.slice(0, length) });
+    const fixtures = digestOfFixtures(given, item.version, project.toolbox)?.slice(0, length);
+    bases.set(item.version.key, {
+      migrations,
+      migration,
+      script: script.checksum.slice(0, length),
+      ...(fixtures === undefined ? {} : { fixtures }),
+    });
   }
   return bases;
 }

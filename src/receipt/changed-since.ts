@@ -2,14 +2,15 @@ import { execFile } from 'node:child_process';
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { FlybackError } from '../errors/error.js';
+import type { Version, VersionScheme } from '../history/version.js';
 import type { Project } from '../project/project.js';
 
 /**
  * Keys of the versions whose migration or rollback script differs from what the git revision has: committed since, changed
- * and not committed, or new. Throws FlybackError revision-unknown when git cannot tell.
+ * and not committed, or new; and of every version above a fixture that does. Throws FlybackError revision-unknown when git cannot tell.
  */
 export async function changedSince(
-  project: Pick<Project, 'config' | 'pairs'>,
+  project: Pick<Project, 'config' | 'pairs' | 'toolbox'>,
   revision: string,
 ): Promise<ReadonlySet<string>> {
   const folder = project.config.projectFolder;
@@ -39,13 +40,30 @@ export async function changedSince(
       throw refuse(list.kind === 'failed' ? list.words : 'git cannot be started', 'See git status.');
     for (const name of list.text.split('\0')) if (name !== '') files.add(path.join(top, name));
   }
+  const { versions } = project.toolbox.history;
+  const given = project.config.prove.fixturesFolder;
+  const fixtures = given === undefined ? [] : await fixturesIn(given, files, versions);
   const changed = new Set<string>();
   for (const { version, migration, script } of project.pairs) {
     for (const file of [migration?.file, script?.file]) {
       if (file !== undefined && files.has(await realpath(file).catch(() => file))) changed.add(version.key);
     }
+    if (fixtures.some((fixture) => versions.compare(fixture, version) < 0)) changed.add(version.key);
   }
   return changed;
+}
+
+/** Versions of the fixtures among these files, also of those that are gone. */
+async function fixturesIn(
+  folder: string,
+  files: ReadonlySet<string>,
+  versions: VersionScheme,
+): Promise<readonly Version[]> {
+  const real = await realpath(folder).catch(() => folder);
+  return [...files].flatMap((file) => {
+    if (!file.startsWith(`${real}${path.sep}`)) return [];
+    return versions.parse(/^F(.+?)__.*\.sql$/.exec(path.basename(file))?.[1] ?? '') ?? [];
+  });
 }
 
 type Answer =

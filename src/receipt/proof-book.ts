@@ -28,13 +28,13 @@ export interface ProofBook {
   readonly drift: Policy;
   /** By the key of the version; each that has a migration and a rollback script. */
   readonly states: ReadonlyMap<string, ProofState>;
-  /** Why flyback.lock cannot be read: everything then counts as unproven. */
+  /** Why flyback.lock, or a file that receipts are about, cannot be read: everything then counts as unproven. */
   readonly failure: FlybackError | undefined;
 }
 
 /**
  * Reads flyback.lock and compares it with the files of the project. `major` is the target's version, where one is known.
- * Without flyback.lock and without a policy nothing is computed. Never throws for what the file holds.
+ * Without flyback.lock and without a policy nothing is computed. Never throws for what files hold.
  */
 export async function readProofBook(
   project: Pick<Project, 'config' | 'migrations' | 'pairs' | 'toolbox'>,
@@ -43,18 +43,22 @@ export async function readProofBook(
   const { config, toolbox } = project;
   const { prove } = config;
   let failure: FlybackError | undefined;
-  let lines: ReadonlyMap<string, ReceiptLine> | undefined;
-  try {
-    lines = (await readReceipts(config.projectFolder, toolbox.history.versions))?.lines;
-  } catch (error) {
-    if (!(error instanceof FlybackError)) throw error;
-    failure = error;
-  }
+  const attempt = async <T>(work: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof FlybackError)) throw error;
+      failure ??= error;
+      return undefined;
+    }
+  };
+  const lines = (await attempt(() => readReceipts(config.projectFolder, toolbox.history.versions)))?.lines;
   const kept = lines !== undefined || failure !== undefined;
   const requirement = prove.requireProof ?? (kept ? 'warn' : 'off');
   const isAsked = kept || requirement !== 'off';
+  const bases = isAsked ? await attempt(() => basesOf(project)) : undefined;
   const scripted = isAsked ? project.pairs.filter(({ script }) => script !== undefined) : [];
-  const states = statesOf(scripted, isAsked ? basesOf(project) : new Map<string, Basis>(), lines, prove, major);
+  const states = statesOf(scripted, bases ?? new Map<string, Basis>(), lines, prove, major);
   return { kept, requirement, drift: prove.drift, states, failure };
 }
 

@@ -169,6 +169,22 @@ describe('a receipt', () => {
     await fs.rm(path.join(project.folder, 'rollbacks', 'R1.5__step.sql'), { force: true });
   });
 
+  test('is stale when a fixture below it is new, changed or gone, and unreadable ones make nothing count', async () => {
+    await policy('fixtures = "fixtures"');
+    const folder = path.join(project.folder, 'fixtures');
+    await fs.mkdir(folder);
+    expect((await audited()).states).toEqual(['1 proven', '2 proven', '3 proven']);
+    await fs.writeFile(path.join(folder, 'F1__users.sql'), `INSERT INTO users VALUES (1, 'a');`);
+    expect((await audited()).states).toEqual(['1 proven', '2 stale', '3 stale']);
+    expect((await audited()).findings[0]?.message).toContain('the fixtures were changed');
+    await fs.writeFile(path.join(folder, 'users.sql'), `INSERT INTO users VALUES (1, 'a');`);
+    expect(await audited()).toMatchObject({
+      states: ['1 unproven', '2 unproven', '3 unproven'],
+      findings: [{ code: 'receipts-invalid', severity: 'error' }, {}, {}, {}],
+    });
+    await fs.rm(folder, { recursive: true });
+  });
+
   test('is not stale for line endings of a migration, nor for a version above it', async () => {
     await project.write({ ...second, up: second.up.replaceAll('\n', '\r\n') });
     await project.write({ ...third, up: `${third.up}-- more\n` });
@@ -211,6 +227,9 @@ describe('a receipt', () => {
     expect(await fs.readFile(lockFile(), 'utf8')).toBe(without);
     expect((await project.run(['prove', '1'])).code).toBe(0);
     expect((await audited()).states).toEqual(['1 proven', '2 proven', '3 unproven']);
+    // Alone or among others, a proof is the same.
+    expect((await project.run(['prove', '3'])).code).toBe(0);
+    expect(await fs.readFile(lockFile(), 'utf8')).toBe(lock);
   });
 });
 

@@ -1,0 +1,169 @@
+import * as fs from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Session } from '../../src/adapter/database.js';
+import { openScratchPlace } from '../../src/compose/scratch-place.js';
+import { readFilesOnly, withProject } from '../../src/compose/open-project.js';
+import { planRollback } from '../../src/plan/plan-rollback.js';
+import { proveProject } from '../../src/proof/prove-project.js';
+import { keepReceipts } from '../../src/receipt/keep-receipts.js';
+import { rollback } from '../../src/run/rollback.js';
+import type { RunResult } from '../../src/run/run-result.js';
+import { createDatabase, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
+import { createProject, type TestProject, type VersionFiles } from '../harness/project.js';
+
+/* What a comparison with receipts costs, and every kind of object that it compares. */
+
+const versions: readonly VersionFiles[] = [
+  { version: '1', up: 'CREATE TABLE plain (id int PRIMARY KEY)', down: 'DROP TABLE plain' },
+  {
+    version: '2',
+    up: `CREATE SCHEMA "Odd ""Names"".and dots";
+CREATE TYPE "Odd ""Names"".and dots"."mood.s" AS ENUM ('a', 'b');
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE SEQUENCE counter INCREMENT 5;
+CREATE TABLE "Odd ""Names"".and dots"."Ta.ble é" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "ä ""b"".c" positive, m "Odd ""Names"".and dots"."mood.s", r int REFERENCES plain);
+CREATE INDEX "In.dex" ON "Odd ""Names"".and dots"."Ta.ble é" (m) WHERE id > 3;
+CREATE STATISTICS spread ON id, r FROM "Odd ""Names"".and dots"."Ta.ble é";
+CREATE FUNCTION total("Odd ""Names"".and dots"."mood.s", p int) RETURNS int LANGUAGE sql AS 'SELECT p';
+CREATE VIEW seen AS SELECT id, total(m, r) AS total FROM "Odd ""Names"".and dots"."Ta.ble é";
+CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER "on it" BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION fired();
+CREATE POLICY "p q" ON plain USING (id > 0);
+CREATE RULE quiet AS ON DELETE TO plain WHERE OLD.id < 0 DO INSTEAD NOTHING;
+ALTER TABLE plain ENABLE ROW LEVEL SECURITY, ALTER COLUMN id SET STATISTICS 50;
+COMMENT ON TABLE plain IS 'what it is for'; COMMENT ON FUNCTION fired() IS 'fires';
+CREATE PUBLICATION told FOR TABLE plain`,
+    down: `DROP PUBLICATION told; COMMENT ON TABLE plain IS NULL;
+ALTER TABLE plain DISABLE ROW LEVEL SECURITY, ALTER COLUMN id SET STATISTICS -1;
+DROP RULE quiet ON plain; DROP POLICY "p q" ON plain; DROP TRIGGER "on it" ON plain; DROP FUNCTION fired();
+DROP VIEW seen; DROP FUNCTION total("Odd ""Names"".and dots"."mood.s", int);
+DROP TABLE "Odd ""Names"".and dots"."Ta.ble é"; DROP SEQUENCE counter; DROP DOMAIN positive;
+DROP TYPE "Odd ""Names"".and dots"."mood.s"; DROP SCHEMA "Odd ""Names"".and dots"`,
+  },
+];
+
+let database: TestDatabase;
+let project: TestProject;
+const lockFile = (): string => path.join(project.folder, 'flyback.lock');
+
+beforeAll(async () => {
+  database = await createDatabase(newestServer().url);
+  project = await createProject({ database, versions });
+  const files = await readFilesOnly({ folder: project.folder, flags: {}, environment: {} });
+  const place = await openScratchPlace();
+  try {
+    const proofs = await proveProject(files, place);
+    expect(proofs.map(({ version, grade, reason }) => `${version} ${grade} ${reason ?? ''}`)).toEqual([
+      '1 exact ',
+      '2 exact ',
+    ]);
+    await keepReceipts(files, proofs, place.majorVersion, files.config.prove);
+  } finally {
+    await place.close();
+  }
+});
+afterAll(async () => {
+  await project.remove();
+  await database.drop();
+});
+beforeEach(async () => {
+  await runOn(
+    database.url,
+    `DROP PUBLICATION IF EXISTS told; DROP SCHEMA IF EXISTS "Odd ""Names"".and dots" CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public`,
+  );
+  await project.apply(versions);
+});
+
+interface Counted {
+  readonly result: RunResult;
+  /** How often the session was asked for something while the plan ran. */
+  readonly asked: number;
+}
+
+/** Takes everything back, and counts. */
+async function takeBack(flags: Readonly<Record<string, string>> = {}, steps = 2): Promise<Counted> {
+  return withProject({ folder: project.folder, flags, environment: {} }, async (opened) => {
+    const built = await planRollback(opened, { target: { kind: 'steps', steps } });
+    let asked = 0;
+    const counting = new Proxy(opened.session, {
+      get: (session, name: keyof Session) => {
+        const member: unknown = Reflect.get(session, name);
+        if (typeof member !== 'function') return member;
+        if (['query', 'pipeline', 'batch', 'copyIn'].includes(name)) asked += 1;
+        return member.bind(session) as unknown;
+      },
+    });
+    const result = await rollback({ ...opened, session: counting }, built);
+    return { result, asked };
+  });
+}
+
+const drift = ({ result }: Counted): readonly string[] =>
+  result.steps.flatMap((step) => (step.drift ?? []).map(({ code, subject }) => `${code} ${subject}`));
+
+test('asks nothing more of the server where there is no receipt, or the policy is off', async () => {
+  const off = await takeBack({ drift: 'off' });
+  expect(off.result.steps.some((step) => 'drift' in step)).toBe(false);
+  const lock = await fs.readFile(lockFile());
+  await fs.rm(lockFile());
+  await project.apply(versions);
+  const without = await takeBack();
+  await fs.writeFile(lockFile(), lock);
+  await project.apply(versions);
+  const compared = await takeBack();
+  expect(off.asked).toBe(without.asked);
+  expect(compared.asked).toBeGreaterThan(without.asked);
+});
+
+test('finds nothing in a database with the migrations alone, whatever their objects are called', async () => {
+  const { result } = await takeBack({ drift: 'stop' });
+  expect({ failure: result.failure, drift: result.steps.map((step) => step.drift) }).toEqual({
+    failure: undefined,
+    drift: [[], []],
+  });
+});
+
+test.each([
+  [`ALTER TYPE "Odd ""Names"".and dots"."mood.s" ADD VALUE 'c'`, 'enum "Odd ""Names"".and dots"."mood.s"'],
+  ['ALTER DOMAIN positive SET DEFAULT 7', 'domain public.positive'],
+  ['ALTER SEQUENCE counter INCREMENT 6', 'sequence public.counter'],
+  [
+    'ALTER TABLE "Odd ""Names"".and dots"."Ta.ble é" ALTER COLUMN "ä ""b"".c" SET NOT NULL',
+    'column "Odd ""Names"".and dots"."Ta.ble é"."ä ""b"".c"',
+  ],
+  [
+    'ALTER TABLE "Odd ""Names"".and dots"."Ta.ble é" ADD COLUMN more int',
+    'column "Odd ""Names"".and dots"."Ta.ble é".more',
+  ],
+  ['CREATE INDEX ON "Odd ""Names"".and dots"."Ta.ble é" (r)', 'index "Odd ""Names"".and dots"."Ta.ble é_r_idx"'],
+  ['DROP INDEX "Odd ""Names"".and dots"."In.dex"', 'index "Odd ""Names"".and dots"."In.dex"'],
+  ['ALTER STATISTICS spread SET STATISTICS 77', 'statistics public.spread'],
+  [
+    `CREATE OR REPLACE FUNCTION total("Odd ""Names"".and dots"."mood.s", p int) RETURNS int LANGUAGE sql AS 'SELECT p + 1'`,
+    'function public.total("Odd ""Names"".and dots"."mood.s",integer)',
+  ],
+  [
+    'CREATE OR REPLACE VIEW seen AS SELECT id, total(m, r) + 1 AS total FROM "Odd ""Names"".and dots"."Ta.ble é"',
+    'view public.seen',
+  ],
+  ['ALTER TABLE plain DISABLE TRIGGER "on it"', 'trigger "on it" on public.plain'],
+  [
+    'CREATE TRIGGER another BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION fired()',
+    'trigger another on public.plain',
+  ],
+  ['ALTER POLICY "p q" ON plain USING (id > 1)', 'policy "p q" on public.plain'],
+  ['ALTER TABLE plain DISABLE RULE quiet', 'rule quiet on public.plain'],
+  ['ALTER TABLE plain ADD CONSTRAINT odd CHECK (id % 2 = 1)', 'constraint odd on public.plain'],
+  ['ALTER TABLE plain SET (fillfactor = 50)', 'table public.plain'],
+  [`COMMENT ON TABLE plain IS 'something else'`, 'comment on table public.plain'],
+  ['ALTER PUBLICATION told DROP TABLE plain', 'publication table public.plain in told'],
+])('names what was changed by hand: %s', async (byHand, subject) => {
+  await runOn(database.url, byHand);
+  const { result } = await takeBack({ drift: 'stop' }, 1);
+  expect(result.failure?.code).toBe('drift-found');
+  expect(result.failure?.findings.map(({ code, subject: on }) => `${code} ${on}`)).toContain(`drift-before ${subject}`);
+  // What is there in addition goes with its table, or stands in the way of the script.
+  const warned = await takeBack({}, 1);
+  expect(drift(warned)).toContain(`drift-before ${subject}`);
+});
