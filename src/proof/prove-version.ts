@@ -77,7 +77,7 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
     queries: await database.loadProofQueries(),
     commit: database.sql.commit,
     rollback: database.sql.rollback,
-    tables: isAsItWas ? changedTables(footprint, before.rows) : [],
+    tables: isAsItWas && request.rows !== 'present' ? changedTables(footprint, before.rows) : [],
     migrate: () => attempt('migrate', () => migrate(request)),
     takeBack: () => attempt('roll back', takeItBack),
     readRows: (tables) => readRows(request, tables),

@@ -16,6 +16,8 @@ export interface ProofRequest {
   readonly session: Session;
   readonly table: QualifiedName;
   readonly migration: Migration;
+  /** Rows to compare: those that are there, or also generated ones in tables that are empty. Default: generated. */
+  readonly rows?: 'present' | 'generated' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
