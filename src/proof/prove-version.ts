@@ -33,6 +33,7 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
   const finish = (grade: Grade, found: Partial<VersionProof>): VersionProof => ({
     ...unproven(migration, grade, found.reason),
     ...found,
+    grade,
     steps,
     durationMs: performance.now() - started,
   });
@@ -84,19 +85,18 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
   });
   const found = { ...verdict, twice, footprint, notes: withRows.notes };
   if (withRows.failed !== undefined) return finish('failed', { ...found, reason: withRows.failed });
-  const lost = withRows.rows.length === 0 ? {} : verdictOf(project, migration, verdict.changes, withRows.rows);
+  const lost = withRows.rows.length === 0 ? verdict : verdictOf(project, migration, verdict.changes, withRows.rows);
   const failedAgain = await attempt('migrate again', () => migrate(request));
   if (failedAgain !== undefined) {
     return finish('failed', {
       ...found,
       ...lost,
-      grade: 'failed',
       reason: `After the rollback the migration does not run again: ${failedAgain}`,
     });
   }
   const reapplied = await picture(request);
   const again = compareCatalogs(applied.catalog, reapplied.catalog);
-  return finish(verdict.grade, { ...found, ...lost, again });
+  return finish(lost.grade, { ...found, ...lost, again });
 }
 
 /** Nothing is known of this version but why. */

@@ -32,7 +32,7 @@ export interface WatchedDatabaseOptions {
 /** What a version's transactions left to look at. */
 interface Look {
   /** Scopes of the relations whose rows they may have changed. */
-  readonly rewritten: readonly string[];
+  readonly rewritten: ReadonlySet<string>;
   /** Tables among what they touched which have, or had, rows. */
   readonly tables: readonly string[];
   /** Sequences among what they touched, and those of them that have given a value. */
@@ -147,7 +147,7 @@ export class WatchedDatabase {
         queries: this.#queries,
         commit: project.toolbox.database.sql.commit,
         rollback: project.toolbox.database.sql.rollback,
-        tables: this.#store.namesIn(look.rewritten, tableKinds, mark).filter((name) => !rowsBefore.has(name)),
+        tables: this.#store.namesIn([...look.rewritten], tableKinds, mark).filter((name) => !rowsBefore.has(name)),
         migrate: up,
         takeBack: down,
         readRows: (tables) => this.#readRows(tables),
@@ -203,8 +203,10 @@ export class WatchedDatabase {
     if (this.#store.update(reading)) this.#store.refresh(await this.#watch.readAll(this.#options.reader));
     const tables = new Set(this.#store.namesIn(reading.scopes, rowKinds));
     return {
-      rewritten: touched.flatMap(({ relations }) =>
-        relations.flatMap(({ id, hasNewRows }) => (hasNewRows ? [`pg_class/${id}`] : [])),
+      rewritten: new Set(
+        touched.flatMap(({ relations }) =>
+          relations.flatMap(({ id, hasNewRows }) => (hasNewRows ? [`pg_class/${id}`] : [])),
+        ),
       ),
       tables: [...before.filter((name) => this.#rows.has(name)), ...reading.filled.filter((name) => tables.has(name))],
       sequences: this.#store.namesIn(reading.scopes, sequenceKinds),
