@@ -34,7 +34,7 @@ export const objectQueries: readonly CatalogQuery[] = [
   ),
   objects(
     { catalog: 'pg_type', oid: 't.oid' },
-    `(CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' WHEN 'm' THEN 'multirange type' WHEN 'p' THEN 'shell type' ELSE 'type' END)`,
+    `(CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' WHEN 'm' THEN 'multirange type' WHEN 'p' THEN 'shell type' WHEN 'c' THEN 'composite type' ELSE 'type' END)`,
     't.oid::regtype',
     {
       owner: 't.typowner::regrole',
@@ -47,10 +47,11 @@ export const objectQueries: readonly CatalogQuery[] = [
       range: `(SELECT concat_ws(', ', 'of ' || format_type(r.rngsubtype, NULL), 'collation ' || nullif(r.rngcollation, 0)::regcollation::text, 'operator class ' || (SELECT format('%I.%I', m.nspname, o.opcname) FROM pg_opclass o JOIN pg_namespace m ON m.oid = o.opcnamespace WHERE o.oid = r.rngsubopc),
  'canonical ' || nullif(r.rngcanonical, 0)::regprocedure::text, 'difference ' || nullif(r.rngsubdiff, 0)::regprocedure::text, 'multirange ' || r.rngmultitypid::regtype::text) FROM pg_range r WHERE r.rngtypid = t.oid)`,
       functions: `CASE WHEN t.typtype = 'b' THEN concat_ws(', ', t.typinput::oid::regprocedure, t.typoutput::oid::regprocedure, nullif(t.typreceive::oid, 0)::regprocedure, nullif(t.typsend::oid, 0)::regprocedure, nullif(t.typanalyze::oid, 0)::regprocedure) END`,
-      layout: `CASE WHEN t.typtype = 'b' THEN concat_ws(' ', t.typlen, t.typalign, t.typstorage, t.typbyval, t.typcategory, t.typispreferred, quote_literal(t.typdelim::text)) END`,
+      layout: `CASE WHEN t.typtype = 'b' THEN concat_ws(' ', t.typlen, t.typalign, t.typstorage, t.typbyval, t.typcategory, t.typispreferred, quote_literal(t.typdelim::text), CASE WHEN t.typcollation <> 0 THEN 'collatable' END) END`,
     },
     `pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 'd', 'r', 'm', 'p') OR t.typtype = 'b' AND t.typelem = 0
+ OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')
  OR t.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid))`,
   ),
   objects(

@@ -16,7 +16,10 @@ const ofRelation: Scope = { catalog: 'pg_class', oid: 'c.oid' };
 const relation = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace`;
 const ourRelation = `${ours('n')} AND ${notMember('pg_class', 'c.oid')} AND ${notLeftOut('c.oid')}`;
 
-const relationKind = `(CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'f' THEN 'foreign table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'c' THEN 'composite type' END)`;
+/** Until PostgreSQL 14 the copies of a trigger in partitions count as internal, as the ones behind foreign keys do. */
+const isOwnTrigger = `(NOT t.tgisinternal OR t.tgparentid <> 0 AND t.tgname !~ '^RI_ConstraintTrigger_')`;
+
+const relationKind = `(CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'f' THEN 'foreign table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' END)`;
 
 /** Tables of every kind, views, columns, constraints, indexes, triggers, rules, policies, sequences. */
 export const relationQueries: readonly CatalogQuery[] = [
@@ -26,7 +29,7 @@ export const relationQueries: readonly CatalogQuery[] = [
     'c.oid::regclass',
     {
       owner: 'c.relowner::regrole',
-      privileges: `CASE WHEN c.relkind = 'c' THEN NULL ELSE ${privileges('c.relacl', 'r', 'c.relowner')} END`,
+      privileges: privileges('c.relacl', 'r', 'c.relowner'),
       persistence: `CASE c.relpersistence WHEN 'u' THEN 'unlogged' WHEN 't' THEN 'temporary' END`,
       options: options('c.reloptions'),
       'toast options': `(SELECT ${options('t.reloptions')} FROM pg_class t WHERE t.oid = c.reltoastrelid)`,
@@ -43,7 +46,7 @@ export const relationQueries: readonly CatalogQuery[] = [
       populated: `CASE WHEN c.relkind = 'm' THEN ${unless('true', 'c.relispopulated')} END`,
       server: `(SELECT s.srvname || coalesce(' ' || ${options('f.ftoptions')}, '') FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid)`,
     },
-    `${relation} WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND ${ourRelation}`,
+    `${relation} WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND ${ourRelation}`,
   ),
   objects(
     ofRelation,
@@ -134,7 +137,7 @@ WHERE k.contype <> 't' AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND ${ou
       enabled: `nullif(${triggerState('t.tgenabled')}, 'origin')`,
     },
     `pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT t.tgisinternal AND ${ourRelation}`,
+WHERE ${isOwnTrigger} AND ${ourRelation}`,
   ),
   // The triggers behind foreign keys carry no name worth comparing, but they can be switched off.
   objects(
@@ -143,7 +146,7 @@ WHERE NOT t.tgisinternal AND ${ourRelation}`,
     'c.oid::regclass',
     { enabled: `string_agg(DISTINCT ${triggerState('t.tgenabled')}, ', ')` },
     `pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE t.tgisinternal AND t.tgenabled <> 'O' AND ${ourRelation}`,
+WHERE NOT ${isOwnTrigger} AND t.tgenabled <> 'O' AND ${ourRelation}`,
     { groupBy: 'c.oid' },
   ),
   objects(

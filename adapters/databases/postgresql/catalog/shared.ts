@@ -5,6 +5,45 @@ function hidden(value: string): string {
   return `md5(${value})`;
 }
 
+/**
+ * Options of a subscription with the major that brought them. Only columns that every role may read: the connection
+ * string, which may hold a password, is none of them.
+ */
+const subscriptionOptions: readonly (readonly [name: string, value: string, from: number])[] = [
+  ['streaming', `nullif(nullif(o.substream::text, 'f'), 'false')`, 14],
+  ['two-phase commit', `nullif(o.subtwophasestate::text, 'd')`, 15],
+  ['disabled on error', unless('false', 'o.subdisableonerr'), 15],
+  ['origin', `nullif(o.suborigin, 'any')`, 16],
+  ['password required', unless('true', 'o.subpasswordrequired'), 16],
+  ['run as owner', unless('false', 'o.subrunasowner'), 16],
+  ['failover', unless('false', 'o.subfailover'), 17],
+];
+
+function subscriptionQueries(): readonly CatalogQuery[] {
+  const majors = [...new Set(subscriptionOptions.map(([, , from]) => from))];
+  return majors.map((major, at) => {
+    const next = majors[at + 1];
+    return objects(
+      { catalogs: ['pg_subscription'] },
+      'subscription',
+      'quote_ident(o.subname)',
+      {
+        owner: 'o.subowner::regrole',
+        enabled: 'o.subenabled',
+        slot: 'o.subslotname',
+        publications: options('o.subpublications'),
+        binary: unless('false', 'o.subbinary'),
+        'synchronous commit': `nullif(o.subsynccommit, 'off')`,
+        ...Object.fromEntries(
+          subscriptionOptions.flatMap(([name, value, from]) => (from <= major ? [[name, value]] : [])),
+        ),
+      },
+      'pg_subscription o WHERE o.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())',
+      { from: major, ...(next === undefined ? {} : { until: next - 1 }) },
+    );
+  });
+}
+
 /** Replication, foreign data, privileges, comments, settings, roles: what belongs to no single schema. */
 export const sharedQueries: readonly CatalogQuery[] = [
   objects(
@@ -44,20 +83,7 @@ export const sharedQueries: readonly CatalogQuery[] = [
     'pg_publication_namespace r JOIN pg_publication o ON o.oid = r.pnpubid',
     { from: 15 },
   ),
-  objects(
-    { catalogs: ['pg_subscription'] },
-    'subscription',
-    'quote_ident(o.subname)',
-    {
-      owner: 'o.subowner::regrole',
-      enabled: 'o.subenabled',
-      slot: 'o.subslotname',
-      publications: options('o.subpublications'),
-      binary: unless('false', 'o.subbinary'),
-      'synchronous commit': `nullif(o.subsynccommit, 'off')`,
-    },
-    'pg_subscription o WHERE o.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())',
-  ),
+  ...subscriptionQueries(),
   objects(
     { catalogs: ['pg_foreign_data_wrapper'] },
     'foreign data wrapper',

@@ -1,0 +1,138 @@
+import { set, type Property, type Subject } from './subject.js';
+
+const table = 'CREATE TABLE app.t (a int, b int)';
+
+function policy(definition: string): string {
+  return `CREATE POLICY x ON app.t ${definition}`;
+}
+
+function policyAs(what: string, definition: string): Property {
+  return set(
+    what,
+    `DROP POLICY x ON app.t; ${policy(definition)}`,
+    `DROP POLICY x ON app.t; ${policy('USING (a > 0)')}`,
+  );
+}
+
+/** Default privileges for new objects of one kind. */
+function byDefault(objects: string, privilege: string, schema = 'IN SCHEMA app '): Subject {
+  const change = (verb: string): string => `ALTER DEFAULT PRIVILEGES FOR ROLE app_maker ${schema}${verb}`;
+  return {
+    kind: 'default privileges',
+    name: `of app_maker${schema === '' ? '' : ' in app'} on ${objects.toLowerCase()}`,
+    needs: 'CREATE ROLE app_maker',
+    create: change(`GRANT ${privilege} ON ${objects} TO mutant_reader`),
+    drop: change(`REVOKE ${privilege} ON ${objects} FROM mutant_reader`),
+    properties: [
+      set(
+        'grant option',
+        change(`GRANT ${privilege} ON ${objects} TO mutant_reader WITH GRANT OPTION`),
+        change(`REVOKE GRANT OPTION FOR ${privilege} ON ${objects} FROM mutant_reader`),
+      ),
+    ],
+  };
+}
+
+function onDatabase(statement: string): string {
+  return `DO $do$ BEGIN EXECUTE format('ALTER DATABASE %I ${statement.replaceAll(`'`, `''`)}', current_database()); END $do$`;
+}
+
+function role(what: string, on: string, off: string): Property {
+  return set(what, `ALTER ROLE app_role ${on}`, `ALTER ROLE app_role ${off}`);
+}
+
+export const access: readonly Subject[] = [
+  {
+    kind: 'policy',
+    name: 'x on app.t',
+    needs: table,
+    create: policy('USING (a > 0)'),
+    drop: 'DROP POLICY x ON app.t',
+    comment: ['POLICY x ON app.t', 'policy x on app.t'],
+    properties: [
+      policyAs('expression', 'USING (a > 1)'),
+      policyAs('check', 'USING (a > 0) WITH CHECK (b > 0)'),
+      policyAs('command', 'FOR SELECT USING (a > 0)'),
+      policyAs('role', 'TO mutant_reader USING (a > 0)'),
+      policyAs('roles', 'TO mutant_reader, mutant_writer USING (a > 0)'),
+      policyAs('restrictive', 'AS RESTRICTIVE USING (a > 0)'),
+      set('roles altered', 'ALTER POLICY x ON app.t TO mutant_writer', 'ALTER POLICY x ON app.t TO PUBLIC'),
+    ],
+  },
+  {
+    kind: 'table',
+    name: 'app.t',
+    create: table,
+    drop: 'DROP TABLE app.t',
+    properties: [
+      set(
+        'several privileges',
+        'GRANT SELECT, UPDATE ON app.t TO mutant_reader, mutant_writer',
+        'REVOKE ALL ON app.t FROM mutant_reader, mutant_writer',
+      ),
+      set('truncation', 'GRANT TRUNCATE ON app.t TO mutant_writer', 'REVOKE TRUNCATE ON app.t FROM mutant_writer'),
+    ],
+  },
+  byDefault('TABLES', 'SELECT'),
+  byDefault('SEQUENCES', 'USAGE'),
+  byDefault('FUNCTIONS', 'EXECUTE'),
+  byDefault('TYPES', 'USAGE'),
+  byDefault('SCHEMAS', 'USAGE', ''),
+  byDefault('TABLES', 'INSERT', ''),
+  { ...byDefault('LARGE OBJECTS', 'SELECT', ''), from: 18 },
+  {
+    kind: 'role',
+    name: 'app_role',
+    create: `CREATE ROLE app_role VALID UNTIL '2040-01-01 00:00+00'`,
+    drop: 'DROP ROLE app_role',
+    comment: ['ROLE app_role', 'role app_role'],
+    properties: [
+      role('superuser', 'SUPERUSER', 'NOSUPERUSER'),
+      role('login', 'LOGIN', 'NOLOGIN'),
+      role('inheritance', 'NOINHERIT', 'INHERIT'),
+      role('creating roles', 'CREATEROLE', 'NOCREATEROLE'),
+      role('creating databases', 'CREATEDB', 'NOCREATEDB'),
+      role('replication', 'REPLICATION', 'NOREPLICATION'),
+      role('bypassing row security', 'BYPASSRLS', 'NOBYPASSRLS'),
+      role('end', `VALID UNTIL '2030-01-01 00:00+00'`, `VALID UNTIL '2040-01-01 00:00+00'`),
+      role('connection limit', 'CONNECTION LIMIT 5', 'CONNECTION LIMIT -1'),
+      set('membership', 'GRANT mutant_reader TO app_role', 'REVOKE mutant_reader FROM app_role'),
+      set(
+        'membership with admin',
+        'GRANT mutant_reader TO app_role WITH ADMIN OPTION',
+        'REVOKE mutant_reader FROM app_role',
+      ),
+      set(
+        'membership without inheritance',
+        'GRANT mutant_reader TO app_role WITH INHERIT FALSE',
+        'REVOKE mutant_reader FROM app_role',
+        { from: 16 },
+      ),
+      set('setting', `ALTER ROLE app_role SET work_mem = '5MB'`, 'ALTER ROLE app_role RESET work_mem', {
+        named: 'setting work_mem of role app_role',
+      }),
+    ],
+  },
+  {
+    kind: 'setting',
+    name: 'app.colour of the database',
+    create: onDatabase(`SET app.colour = 'red'`),
+    drop: onDatabase('RESET app.colour'),
+    properties: [set('value', onDatabase(`SET app.colour = 'blue'`), onDatabase(`SET app.colour = 'red'`))],
+  },
+  {
+    kind: 'setting',
+    name: 'app.colour of role mutant_reader in the database',
+    create: `DO $do$ BEGIN EXECUTE format('ALTER ROLE mutant_reader IN DATABASE %I SET app.colour = red', current_database()); END $do$`,
+    drop: `DO $do$ BEGIN EXECUTE format('ALTER ROLE mutant_reader IN DATABASE %I RESET app.colour', current_database()); END $do$`,
+  },
+  {
+    kind: 'large object',
+    name: 'LOID',
+    create: 'SELECT lo_create(LOID)',
+    drop: 'SELECT lo_unlink(LOID)',
+    owner: 'LARGE OBJECT LOID',
+    grant: ['SELECT', 'LARGE OBJECT LOID'],
+    comment: ['LARGE OBJECT LOID', 'large object LOID'],
+  },
+];

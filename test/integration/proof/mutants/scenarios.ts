@@ -1,0 +1,41 @@
+import { access } from './access.js';
+import { columns } from './columns.js';
+import { constraints } from './constraints.js';
+import { indexes } from './indexes.js';
+import { relations } from './relations.js';
+import { replication } from './replication.js';
+import { routines } from './routines.js';
+import { stories } from './stories.js';
+import { joined, numbered, scenariosOf, type Scenario } from './subject.js';
+import { types } from './types.js';
+
+const subjects = [
+  ...relations,
+  ...columns,
+  ...constraints,
+  ...indexes,
+  ...routines,
+  ...types,
+  ...access,
+  ...replication,
+];
+
+/** Roles that scenarios grant to and give things to; made once for each server. */
+export const roles = 'CREATE ROLE mutant_reader; CREATE ROLE mutant_writer; CREATE ROLE mutant_super SUPERUSER';
+
+/** Every scenario that this major can play, each with a schema and names of its own: app<first>, and on from there. */
+export function scenariosFor(major: number, first = 1): readonly Scenario[] {
+  return [...subjects.flatMap(scenariosOf), ...stories]
+    .filter(({ from, until }) => from <= major && major <= until)
+    .map((scenario, at) => {
+      const own = (text: string): string => numbered(text, first + at);
+      return {
+        ...scenario,
+        before: own(joined('CREATE SCHEMA app', scenario.before)),
+        up: own(scenario.up),
+        faithful: own(scenario.faithful),
+        faulty: own(scenario.faulty),
+        named: own(scenario.named),
+      };
+    });
+}
