@@ -1,5 +1,6 @@
 import type { QueryResult, Session } from '../../../../src/adapter/database.js';
 import type { TypeFacts } from '../../../../src/proof/fill-values.js';
+import { quoteLiteral } from '../quoting.js';
 import { oidsOf } from './plain-reading.js';
 
 /** What has to be known of a table to make rows for it. Names are quoted where SQL would need it. */
@@ -33,6 +34,8 @@ export interface FillColumn {
   readonly generated: string | undefined;
   /** A default that takes no value from a sequence. */
   readonly hasPlainDefault: boolean;
+  /** A generated column without a value of its own. */
+  readonly isVirtual: boolean;
 }
 
 /** A condition that every row must not make false: a check constraint, or the bound of a partition. */
@@ -46,6 +49,8 @@ export interface ForeignKey {
   readonly columns: readonly string[];
   readonly parent: string;
   readonly parentColumns: readonly string[];
+  /** Column by column, with the parent's on the left. */
+  readonly operators: readonly string[];
 }
 
 export interface FillFacts {
@@ -65,76 +70,124 @@ const partitionsAtMost = 8;
 /** A foreign key to a partitioned table has a copy for each partition on its other side. */
 const ownKey = `k.contype = 'f' AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = k.conparentid AND p.conrelid = k.conrelid)`;
 
-function reached(names: readonly string[]): string {
-  return `WITH RECURSIVE reached(oid) AS (SELECT o FROM unnest(${oidsOf(names)}) o WHERE o IS NOT NULL UNION
- SELECT x.oid FROM reached r CROSS JOIN LATERAL (SELECT k.confrelid AS oid FROM pg_constraint k WHERE k.conrelid = r.oid AND ${ownKey}
- UNION ALL (SELECT i.inhrelid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent AND c.relkind = 'p' JOIN pg_class l ON l.oid = i.inhrelid WHERE i.inhparent = r.oid ORDER BY l.relname LIMIT ${partitionsAtMost})) x)`;
-}
-
-/** Asks for everything at once, inside an open transaction whose search_path is pg_catalog alone. */
-export async function readFillFacts(session: Session, names: readonly string[]): Promise<FillFacts> {
-  const closure = reached(names);
-  const [asked, tables, columns, constraints, indexes, types] = await session.query(
-    [
-      `SELECT n, to_regclass(n)::oid FROM unnest(ARRAY[${names.map((name) => literal(name)).join(', ')}]::text[]) n`,
-      `${closure} SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind, pg_get_partition_constraintdef(c.oid),
+/** Queries about the relations of a list of ids. Each finds its rows by an index, however large the schema is. */
+function tableQueries(ids: string): readonly string[] {
+  return [
+    `SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind, pg_get_partition_constraintdef(c.oid),
  (SELECT string_agg(quote_ident(t.tgname), ', ' ORDER BY t.tgname) FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('A', 'R') AND t.tgtype & 4 = 4),
  (SELECT string_agg(quote_ident(w.rulename), ', ' ORDER BY w.rulename) FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type = '3' AND w.ev_enabled IN ('A', 'R')),
- (SELECT json_agg(i.inhrelid::text ORDER BY l.relname) FROM pg_inherits i JOIN pg_class l ON l.oid = i.inhrelid WHERE i.inhparent = c.oid AND c.relkind = 'p' AND l.oid IN (SELECT oid FROM reached))
- FROM reached r JOIN pg_class c ON c.oid = r.oid JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 2`,
-      `${closure} SELECT a.attrelid, a.attnum, quote_ident(a.attname), a.attname, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod), a.attnotnull, CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
- a.attidentity = '' AND a.attgenerated = '' AND d.adbin IS NOT NULL AND pg_get_expr(d.adbin, d.adrelid) !~* 'nextval'
- FROM reached r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum ORDER BY a.attrelid, a.attname COLLATE "C"`,
-      `${closure} SELECT k.conrelid, quote_ident(k.conname), k.contype, to_json(k.conkey), k.confrelid, to_json(k.confkey), CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END
- FROM reached r JOIN pg_constraint k ON k.conrelid = r.oid WHERE (k.contype IN ('c', 'p', 'u') OR ${ownKey}) AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) ORDER BY k.conrelid, k.conname COLLATE "C"`,
-      `${closure} SELECT i.indrelid, to_json(string_to_array(i.indkey::text, ' ')::int[]) FROM reached r JOIN pg_index i ON i.indrelid = r.oid WHERE i.indisunique AND NOT (0 = ANY (i.indkey)) AND i.indnkeyatts = i.indnatts`,
-      `${closure}, used(oid) AS (SELECT a.atttypid FROM reached r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped UNION
- SELECT x.oid FROM used u JOIN pg_type t ON t.oid = u.oid CROSS JOIN LATERAL (SELECT t.typbasetype AS oid WHERE t.typbasetype <> 0 UNION ALL SELECT t.typelem WHERE t.typelem <> 0
- UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid OR g.rngmultitypid = t.oid UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x)
- SELECT t.oid, t.typname, t.oid < 16384, t.typtype, t.typcategory = 'A' AND t.typelem <> 0 AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector'), t.typelem, t.typbasetype, t.typtypmod,
- (SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid OR g.rngmultitypid = t.oid), (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
- (SELECT json_agg(json_build_array(a.atttypid::text, a.atttypmod) ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped),
- (SELECT json_agg(pg_get_expr(k.conbin, 0) ORDER BY k.conname) FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'), format_type(t.oid, NULL), t.typnotnull
- FROM used u JOIN pg_type t ON t.oid = u.oid`,
-    ].join(';\n'),
-  );
+ CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(x.oid::text ORDER BY x.relname) FROM (SELECT l.oid, l.relname FROM pg_inherits i JOIN pg_class l ON l.oid = i.inhrelid WHERE i.inhparent = c.oid ORDER BY l.relname LIMIT ${partitionsAtMost}) x) END,
+ c.relkind = 'r' AND pg_relation_size(c.oid) > 0
+ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY (${ids})`,
+    `SELECT a.attrelid, a.attnum, quote_ident(a.attname), a.attname, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod), a.attnotnull, CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+ a.attidentity = '' AND a.attgenerated = '' AND d.adbin IS NOT NULL AND pg_get_expr(d.adbin, d.adrelid) !~* 'nextval', a.attgenerated = 'v'
+ FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = ANY (${ids}) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attname COLLATE "C"`,
+    `SELECT k.conrelid, quote_ident(k.conname), k.contype, to_json(k.conkey), k.confrelid, to_json(k.confkey), CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END,
+ (SELECT json_agg(format('OPERATOR(%I.%s)', w.nspname, o.oprname) ORDER BY u.n) FROM unnest(k.conpfeqop) WITH ORDINALITY u(op, n) JOIN pg_operator o ON o.oid = u.op JOIN pg_namespace w ON w.oid = o.oprnamespace)
+ FROM pg_constraint k WHERE k.conrelid = ANY (${ids}) AND (k.contype = 'c' OR ${ownKey}) AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) ORDER BY k.conrelid, k.conname COLLATE "C"`,
+    `SELECT i.indrelid, to_json(string_to_array(i.indkey::text, ' ')::int[]) FROM pg_index i WHERE i.indrelid = ANY (${ids}) AND i.indisunique AND NOT (0 = ANY (i.indkey)) AND i.indnkeyatts = i.indnatts`,
+  ];
+}
+
+function typesQuery(ids: string): string {
+  return `SELECT t.oid, t.typname, t.oid < 16384, t.typtype, t.typcategory = 'A' AND t.typelem <> 0 AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector'), t.typelem, t.typbasetype, t.typtypmod,
+ CASE WHEN t.typtype IN ('r', 'm') THEN (SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid OR g.rngmultitypid = t.oid) END,
+ CASE WHEN t.typtype = 'e' THEN (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) END,
+ CASE WHEN t.typtype = 'c' THEN (SELECT json_agg(json_build_array(a.atttypid::text, a.atttypmod) ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) END,
+ CASE WHEN t.typtype = 'd' THEN (SELECT json_agg(pg_get_expr(k.conbin, 0) ORDER BY k.conname) FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c') END,
+ format_type(t.oid, NULL), t.typnotnull
+ FROM pg_type t WHERE t.oid = ANY (${ids})`;
+}
+
+function idList(oids: Iterable<string>): string {
+  return `'{${[...oids].join(',')}}'::oid[]`;
+}
+
+type Answers = [QueryResult[], QueryResult[], QueryResult[], QueryResult[]];
+
+/**
+ * Asks what has to be known of tables, of their partitions, and, as far as those are empty, of the tables that they refer
+ * to: once for all of them, then once for all that these have named. Inside an open transaction whose search_path is
+ * pg_catalog alone.
+ */
+export async function readFillFacts(session: Session, names: readonly string[]): Promise<FillFacts> {
+  const answers: Answers = [[], [], [], []];
+  const asked = new Map<string, string | undefined>();
+  const known = new Set<string>();
+  const filled = new Set<string>();
+  for (let ids = oidsOf(names); ids !== '';) {
+    const first = known.size === 0 && asked.size === 0;
+    const results = await session.query(
+      [
+        ...tableQueries(ids),
+        ...(first
+          ? [`SELECT n, to_regclass(n)::oid FROM unnest(ARRAY[${names.map(quoteLiteral).join(', ')}]::text[]) n`]
+          : []),
+      ].join(';\n'),
+    );
+    for (const [at, list] of answers.entries()) list.push(...results.slice(at, at + 1));
+    if (first) for (const [name, oid] of results[4]?.rows ?? []) asked.set(name ?? '', oid ?? undefined);
+    const tables = results[0]?.rows ?? [];
+    for (const [oid] of tables) known.add(oid ?? '');
+    const perhaps = tables.filter((row) => row[7] === 't');
+    if (perhaps.length > 0) {
+      const looked = perhaps.map(
+        ([oid, name]) => `SELECT '${oid ?? ''}' WHERE EXISTS (SELECT FROM ONLY ${name ?? ''})`,
+      );
+      for (const [oid] of (await session.query(looked.join(' UNION ALL ')))[0]?.rows ?? []) filled.add(oid ?? '');
+    }
+    const next = new Set([
+      ...tables.flatMap((row) => JSON.parse(row[6] ?? '[]') as readonly string[]),
+      ...(results[2]?.rows ?? []).flatMap((row) =>
+        row[2] === 'f' && !filled.has(row[0] ?? '') && row[4] !== null ? (row[4] ?? []) : [],
+      ),
+    ]);
+    const unknown = [...next].filter((oid) => !known.has(oid));
+    ids = unknown.length === 0 ? '' : idList(unknown);
+  }
+  const [tables, columns, constraints, indexes] = answers.map((list) => list.flatMap(({ rows }) => rows));
   return {
-    asked: new Map((asked?.rows ?? []).map(([name, oid]) => [name ?? '', oid ?? undefined])),
-    tables: await toTables(session, { tables, columns, constraints, indexes }),
-    ...toTypes(types),
+    asked,
+    tables: toTables({ tables, columns, constraints, indexes }, filled),
+    ...toTypes(await readTypes(session, new Set((columns ?? []).map((row) => row[4] ?? '')))),
   };
 }
 
-function literal(text: string): string {
-  return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
-}
-
-interface TableAnswers {
-  readonly tables: QueryResult | undefined;
-  readonly columns: QueryResult | undefined;
-  readonly constraints: QueryResult | undefined;
-  readonly indexes: QueryResult | undefined;
-}
-
-async function toTables(session: Session, answers: TableAnswers): Promise<ReadonlyMap<string, FillTable>> {
-  const rows = answers.tables?.rows ?? [];
-  const plain = rows.filter(([, , kind]) => kind === 'r');
-  const filled = new Set<string>();
-  if (plain.length > 0) {
-    const [looked] = await session.query(
-      plain
-        .map(([oid, name]) => `SELECT '${oid ?? ''}' WHERE EXISTS (SELECT FROM ONLY ${name ?? ''})`)
-        .join(' UNION ALL '),
-    );
-    for (const [oid] of looked?.rows ?? []) filled.add(oid ?? '');
+/** Types, and those that they are made of. */
+async function readTypes(session: Session, wanted: ReadonlySet<string>): Promise<readonly ResultRow[]> {
+  const rows: ResultRow[] = [];
+  const known = new Set<string>();
+  for (let next = wanted; next.size > 0;) {
+    const read = (await session.query(typesQuery(idList(next))))[0]?.rows ?? [];
+    rows.push(...read);
+    for (const oid of next) known.add(oid);
+    const inner = read.flatMap(([, , , kind, isArray, element, base, , subtype, , attributes]) => [
+      ...[kind === 'd' ? base : isArray === 't' ? element : subtype].flatMap((oid) => oid ?? []),
+      ...(JSON.parse(attributes ?? '[]') as readonly [string, number][]).map(([type]) => type),
+    ]);
+    next = new Set(inner.filter((oid) => !known.has(oid)));
   }
+  return rows;
+}
+
+type ResultRow = QueryResult['rows'][number];
+
+interface TableRowsOf {
+  readonly tables: readonly ResultRow[] | undefined;
+  readonly columns: readonly ResultRow[] | undefined;
+  readonly constraints: readonly ResultRow[] | undefined;
+  readonly indexes: readonly ResultRow[] | undefined;
+}
+
+function toTables(answers: TableRowsOf, filled: ReadonlySet<string>): ReadonlyMap<string, FillTable> {
+  const rows = answers.tables ?? [];
   const columnNames = new Map(
-    (answers.columns?.rows ?? []).map(([table, number, name]) => [`${table ?? ''} ${number ?? ''}`, name ?? '']),
+    (answers.columns ?? []).map(([table, number, name]) => [`${table ?? ''} ${number ?? ''}`, name ?? '']),
   );
   const named = (table: string, numbers: string | null): readonly string[] =>
     (JSON.parse(numbers ?? '[]') as readonly number[]).map((number) => columnNames.get(`${table} ${number}`) ?? '');
-  const of = (answer: QueryResult | undefined, oid: string): readonly (readonly (string | null)[])[] =>
-    (answer?.rows ?? []).filter(([table]) => table === oid);
+  const of = (list: readonly ResultRow[] | undefined, oid: string): readonly ResultRow[] =>
+    (list ?? []).filter(([table]) => table === oid);
   return new Map(
     rows.map(([id, name, kind, bound, triggers, rules, partitions]): [string, FillTable] => {
       const oid = id ?? '';
@@ -157,6 +210,7 @@ async function toTables(session: Session, answers: TableAnswers): Promise<Readon
             isNotNull: row[7] === 't',
             generated: row[8] ?? undefined,
             hasPlainDefault: row[9] === 't',
+            isVirtual: row[10] === 't',
           })),
           checks: [
             ...constraints
@@ -173,6 +227,7 @@ async function toTables(session: Session, answers: TableAnswers): Promise<Readon
               columns: named(oid, row[3] ?? null),
               parent: row[4] ?? '',
               parentColumns: named(row[4] ?? '', row[5] ?? null),
+              operators: JSON.parse(row[7] ?? '[]') as readonly string[],
             })),
           uniqueKeys: of(answers.indexes, oid).map((row) => named(oid, row[1] ?? null)),
         },
@@ -198,8 +253,7 @@ function refusalOf(kind: string, triggers: string | null, rules: string | null):
   return undefined;
 }
 
-function toTypes(answer: QueryResult | undefined): Pick<FillFacts, 'types' | 'domainChecks' | 'typeTexts'> {
-  const rows = answer?.rows ?? [];
+function toTypes(rows: readonly ResultRow[]): Pick<FillFacts, 'types' | 'domainChecks' | 'typeTexts'> {
   const types = new Map<string, TypeFacts>();
   const own = new Map<string, readonly string[]>();
   const typeTexts = new Map<string, string>();

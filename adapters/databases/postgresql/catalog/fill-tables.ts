@@ -18,13 +18,13 @@ import {
   type FillTable,
   type ForeignKey,
 } from './fill-facts.js';
-import { plainSettings, usePlainSettings } from './plain-reading.js';
-import { readDigests } from './read-rows.js';
+import { oidsOf, plainSettings, usePlainSettings } from './plain-reading.js';
+import { readDigests, rowDigest } from './read-rows.js';
 
 /** How many rows an empty table gets. */
 const rowsWanted = 3;
-/** How many combinations of candidates the server tries for columns that one check holds together. */
-const combinationsAtMost = 20_000;
+/** How many combinations of candidates the server tries for columns that one check holds together: more where few do. */
+const combinationsTried = [1500, 20_000];
 /** How many combinations it gives back. */
 const combinationsKept = 60;
 
@@ -91,11 +91,11 @@ export async function emptyTables(session: Session, filled: readonly FilledTable
 }
 
 /**
- * Queries that give a row for each foreign key between these tables and others of which a row has no parent: (name of the
- * child, name of the key, query).
+ * Queries that give a row for each foreign key of other tables to these, or to what they are partitions of, of which a row
+ * has no parent: (name of the child, name of the key, query). Found by what depends on the tables: no index leads from a
+ * parent to its keys.
  */
 function orphansSql(names: readonly string[]): string {
-  const own = `ARRAY[${names.map((name) => `to_regclass(${quoteLiteral(name)})::oid`).join(', ')}]::oid[]`;
   return `SELECT q.child, q.key, format('SELECT %L, %L WHERE EXISTS (SELECT FROM %s c WHERE %s AND NOT EXISTS (SELECT FROM %s p WHERE %s))', q.child, q.key, q.source, q.given, q.target, q.equal) FROM (
  SELECT format('%I.%I', n.nspname, c.relname) AS child, quote_ident(k.conname) AS key,
  CASE c.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || c.oid::regclass AS source, CASE f.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || f.oid::regclass AS target,
@@ -103,10 +103,11 @@ function orphansSql(names: readonly string[]): string {
  (SELECT string_agg(format('p.%I OPERATOR(%I.%s) c.%I', b.attname, w.nspname, o.oprname, a.attname), ' AND ')
   FROM unnest(k.conkey, k.confkey, k.conpfeqop) u(n, m, op) JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.m
   JOIN pg_operator o ON o.oid = u.op JOIN pg_namespace w ON w.oid = o.oprnamespace) AS equal
- FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class f ON f.oid = k.confrelid
+ FROM (WITH RECURSIVE own(oid) AS (SELECT o FROM unnest(${oidsOf(names)}) o UNION SELECT i.inhparent FROM own JOIN pg_inherits i ON i.inhrelid = own.oid)
+  SELECT DISTINCT d.objid FROM own JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = own.oid AND d.classid = 'pg_constraint'::regclass) x
+ JOIN pg_constraint k ON k.oid = x.objid JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class f ON f.oid = k.confrelid
  WHERE k.contype = 'f' AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = k.conparentid AND p.conrelid = k.conrelid) AND c.relkind = 'r'
- AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
- AND (k.conrelid = ANY (${own}) OR k.confrelid = ANY (${own}) OR k.confrelid IN (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = ANY (${own})))) q ORDER BY 1, 2`;
+ AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)) q ORDER BY 1, 2`;
 }
 
 /** Runs work with plain settings and, where the role may, in replica mode; the settings are as before afterwards. */
@@ -114,12 +115,11 @@ async function withSettings<T>(session: Session, work: (replica: boolean) => Pro
   const replica = session.facts.mayUseReplicaMode;
   const names = [...Object.keys(plainSettings), ...(replica ? ['session_replication_role'] : [])];
   const [were] = await session.query(
-    `SELECT ${names.map((name) => `pg_catalog.current_setting(${quoteLiteral(name)})`).join(', ')}; SAVEPOINT flyback_filling`,
+    `SELECT ${names.map((name) => `pg_catalog.current_setting(${quoteLiteral(name)})`).join(', ')}; SAVEPOINT flyback_filling; ${usePlainSettings}${
+      replica ? `; SELECT pg_catalog.set_config('session_replication_role', 'replica', true)` : ''
+    }`,
   );
   try {
-    await session.query(
-      `${usePlainSettings}${replica ? `; SELECT pg_catalog.set_config('session_replication_role', 'replica', true)` : ''}`,
-    );
     const result = await work(replica);
     const values = were?.rows[0] ?? [];
     await session.query(
@@ -164,15 +164,17 @@ class Filling {
     await this.#dropOrphans();
     const filled = [...this.#outcomes].flatMap(([oid, { rows }]) => {
       const table = this.#facts.tables.get(oid);
-      return rows === 0 || table?.kind !== 'r' ? [] : [table.name];
+      return rows === 0 || table?.kind !== 'r' ? [] : [table];
     });
-    const digests = await readDigests(this.#session, filled);
     const [read] =
       filled.length === 0
         ? []
         : await this.#session.query(
             filled
-              .map((name) => `SELECT ${quoteLiteral(name)}, ${digests.get(name) ?? 'NULL'} FROM ONLY ${name} t`)
+              .map((table) => {
+                const columns = table.columns.filter(({ isVirtual }) => !isVirtual).map(({ name }) => `t.${name}`);
+                return `SELECT ${quoteLiteral(table.name)}, ${rowDigest(columns.join(', '))} FROM ONLY ${table.name} t`;
+              })
               .join('\nUNION ALL\n'),
           );
     for (const [name, digest] of read?.rows ?? []) {
@@ -402,7 +404,11 @@ class Filling {
     if (group.checks.length === 0 && keys.length === 0 && single !== undefined && group.columns.length === 1) {
       return (lists.get(single) ?? []).map((value) => new Map([[single.name, value]]));
     }
-    const answer = await this.#try(this.#combinationsSql(table, group, keys, lists));
+    let answer: readonly QueryResult[] | Refused = [];
+    for (const most of combinationsTried) {
+      answer = await this.#try(this.#combinationsSql(table, group, keys, lists, most));
+      if ('message' in answer || (answer[0]?.rows.length ?? 0) >= rowsWanted * 3) break;
+    }
     if (!('message' in answer)) {
       const options = (answer[0]?.rows ?? []).map(
         (row): Row => new Map(group.columns.map(({ name }, at) => [name, row[at] ?? null])),
@@ -422,7 +428,7 @@ class Filling {
     refused: Refused,
   ): Promise<readonly Row[] | string> {
     const found: Row[] = [];
-    for (let at = 0; at < 120 && found.length < rowsWanted; at++) {
+    for (let at = 0; at < 120 && found.length < rowsWanted * 3; at++) {
       // First all lists at the same place, then against each other.
       const shift = Math.floor(at / 40);
       const row: Row = new Map(
@@ -481,6 +487,7 @@ class Filling {
     group: Group,
     keys: readonly ForeignKey[],
     lists: ReadonlyMap<FillColumn, readonly (string | null)[]>,
+    combinationsAtMost: number,
   ): string {
     const sources: string[] = [];
     const places = new Map<string, string>();
@@ -585,10 +592,9 @@ class Filling {
     }
     const child = this.#outcomes.get(key.parent);
     const chosen = (child?.rows ?? 0) === 0 && parent.isEmpty ? attempts.slice(-1) : attempts;
-    const orphans = `SELECT FROM ONLY ${table.name} c WHERE ${key.columns.map((name) => `c.${name} IS NOT NULL`).join(' AND ')} AND NOT EXISTS (SELECT FROM ${from} p WHERE (${key.columns.map((name) => `c.${name}`).join(', ')}) = (${key.parentColumns.map((name) => `p.${name}`).join(', ')}))`;
     for (const attempt of chosen) {
       // The division fails where a row has no parent.
-      const answer = await this.#try(`${attempt}; SELECT 1 / (1 - EXISTS (${orphans})::int)`);
+      const answer = await this.#try(`${attempt}; SELECT 1 / (1 - EXISTS (${this.#orphansOf(table, key)})::int)`);
       if (!('message' in answer)) return;
     }
   }
@@ -596,26 +602,35 @@ class Filling {
   /** Replica mode looks at no foreign key: rows without their parent are not there in earnest, and go. */
   async #dropOrphans(): Promise<void> {
     if (!this.#replica) return;
-    for (let round = 0; round <= this.#outcomes.size; round++) {
-      const filled = [...this.#outcomes].flatMap(([oid, { rows }]) => {
+    for (;;) {
+      const keys = [...this.#outcomes].flatMap(([oid, { rows }]) => {
         const table = this.#facts.tables.get(oid);
-        return rows > 0 && table?.kind === 'r' ? [table] : [];
+        if (rows === 0 || table?.kind !== 'r') return [];
+        return table.foreignKeys.map((key) => ({ table, key }));
       });
-      if (filled.length === 0) return;
-      const [keys] = await this.#session.query(orphansSql(filled.map(({ name }) => name)));
-      const queries = (keys?.rows ?? []).map(([, , sql]) => sql ?? '');
-      if (queries.length === 0) return;
-      const [found] = await this.#session.query(queries.join('\nUNION ALL\n'));
-      const [first] = found?.rows ?? [];
+      if (keys.length === 0) return;
+      const [found] = await this.#session.query(
+        keys
+          .map(({ table, key }, at) => `SELECT ${at} WHERE EXISTS (${this.#orphansOf(table, key)})`)
+          .join('\nUNION ALL\n'),
+      );
+      const first = keys[Number(found?.rows[0]?.[0] ?? -1)];
       if (first === undefined) return;
-      const table = filled.find(({ name }) => name === first[0]);
-      if (table === undefined) return;
+      const { table, key } = first;
       await this.#session.query(`DELETE FROM ONLY ${table.name}`);
       this.#outcomes.set(table.oid, {
         rows: 0,
-        reason: `${table.name} could not be filled: no rows were found for its key ${first[1] ?? ''} to refer to.`,
+        reason: `${table.name} could not be filled: no rows were found for its key ${key.name} to refer to.`,
       });
     }
+  }
+
+  /** A query for rows that have no parent. */
+  #orphansOf(table: FillTable, { columns, parent, parentColumns, operators }: ForeignKey): string {
+    const { kind, name } = this.#facts.tables.get(parent) ?? { kind: 'r', name: parent };
+    const given = columns.map((column) => `c.${column} IS NOT NULL`).join(' AND ');
+    const equal = columns.map((column, at) => `p.${parentColumns[at] ?? ''} ${operators[at] ?? '='} c.${column}`);
+    return `SELECT FROM ONLY ${table.name} c WHERE ${given} AND NOT EXISTS (SELECT FROM ${kind === 'p' ? '' : 'ONLY '}${name} p WHERE ${equal.join(' AND ')})`;
   }
 
   /** Runs a statement in a savepoint of its own. */

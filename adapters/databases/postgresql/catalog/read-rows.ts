@@ -23,18 +23,21 @@ WHERE c.relkind IN ('r', 'm') AND (c.relkind = 'r' OR c.relispopulated) AND ${ow
  * The digest of one row, as two independent halves of 64 bits. A row's text is that of the server's own output functions,
  * in which numerics keep their scale, floats all their digits, and NULL is not ''. Columns count by name, not by place.
  */
-function rowHalves(columns: string | null): readonly [string, string] {
-  const text = `${quoteLiteral(`${columns ?? ''} `)} || ROW(${columns ?? ''})::text COLLATE "C"`;
+function rowHalves(columns: string): readonly [string, string] {
+  const text = `${quoteLiteral(`${columns} `)} || ROW(${columns})::text COLLATE "C"`;
   return [`hashtextextended(${text}, 0)`, `hashtextextended(${text}, 7046029254386353131)`];
 }
 
-/** An expression for the digest of a row "t" of each of the named tables. */
+/** The digest of a row "t" as one text; `columns`: as for the digest of its table. */
+export function rowDigest(columns: string): string {
+  return rowHalves(columns).join(` || '/' || `);
+}
+
+/** An expression for the digest of a row "t" of each of the named tables that has rows. */
 export async function readDigests(session: Session, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
   if (names.length === 0) return new Map();
   const [listed] = await readPlainly(session, 'The list of tables', [tablesSql([], names)]);
-  return new Map(
-    (listed?.rows ?? []).map(([table, columns]) => [table ?? '', rowHalves(columns ?? null).join(" || '/' || ")]),
-  );
+  return new Map((listed?.rows ?? []).map(([table, columns]) => [table ?? '', rowDigest(columns ?? '')]));
 }
 
 /**
@@ -52,7 +55,7 @@ export async function readRows(
   const queries = pieces(listed?.rows ?? [], tablesAtOnce).map((tables) =>
     tables
       .map(([table, columns]) => {
-        const [one, other] = rowHalves(columns ?? null);
+        const [one, other] = rowHalves(columns ?? '');
         return `SELECT ${quoteLiteral(table ?? '')}, count(*), sum(${one}), sum(${other}) FROM ONLY ${table ?? ''} t`;
       })
       .join('\nUNION ALL\n'),
