@@ -37,13 +37,11 @@ export function planDrift(
     if (version !== undefined && (state?.state === 'proven' || state?.state === 'not-passing')) {
       const above = newestAbove(version, [...applied.values()], versions.compare.bind(versions));
       const reason =
-        step.transaction === 'off'
-          ? 'it runs without a transaction'
-          : state.receipt.major !== session.facts.majorVersion
-            ? `its proof was made on PostgreSQL ${state.receipt.major}, and this is ${session.facts.majorVersion}`
-            : above === undefined
-              ? undefined
-              : `version ${above.text} above it stays applied, which its proof knows nothing of`;
+        state.receipt.major !== session.facts.majorVersion
+          ? `its proof was made on PostgreSQL ${state.receipt.major}, and this is ${session.facts.majorVersion}`
+          : above === undefined
+            ? undefined
+            : `version ${above.text} above it stays applied, which its proof knows nothing of`;
       if (reason === undefined) compared.set(step.version, state.receipt);
       else {
         findings.push({

@@ -1,5 +1,6 @@
 import type { Inspection, QueryResult, ServerFailure, StatementRecovery } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
+import type { Finding } from '../errors/finding.js';
 import { sha256 } from '../fingerprint/fingerprint.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import { openRuns, type OpenRun } from '../journal/journal-state.js';
@@ -19,7 +20,7 @@ import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.
 import { compareHistory } from './open-transaction.js';
 import { cancelledError, pause } from './pause.js';
 import { recordedStatement } from './recorded-statement.js';
-import { stepSettings, type RunRequest } from './run-request.js';
+import { stepSettings, type RunRequest, type StepInspector } from './run-request.js';
 import type { StepOutcome, StepResult } from './run-result.js';
 import { checkTouched } from './run-step.js';
 import { stepEntry } from './step-entry.js';
@@ -110,6 +111,9 @@ class JournalledStep {
   readonly #statements: RecordedStatement[] = [];
   readonly #finished = new Set<number>();
   #verifications: readonly VerificationResult[] = [];
+  readonly #inspector: StepInspector | undefined;
+  #driftBefore: readonly Finding[] | undefined;
+  #driftAfter: readonly Finding[] = [];
   #entries: readonly HistoryEntry[];
   #recordHash: string | undefined;
   #retriesLeft: number;
@@ -126,6 +130,7 @@ class JournalledStep {
     this.#entries = input.entries;
     this.#retriesLeft = request.settings.lockRetries;
     this.#hasBegun = input.resumed !== undefined;
+    this.#inspector = request.inspect?.(input.step);
   }
 
   async execute(): Promise<JournalledStepResult> {
@@ -160,6 +165,7 @@ class JournalledStep {
         statements: this.#statements,
         verifications: this.#verifications,
         notices: this.#request.session.takeNotices().map(this.#request.redact),
+        ...(this.#drift() === undefined ? {} : { drift: this.#drift() }),
       },
       failure,
       recordHash: this.#recordHash,
@@ -193,6 +199,7 @@ class JournalledStep {
       if (remembering.length > 0) throw aboutToMigrate(remembering);
       const other = hasJournal ? openRuns(parseJournal(more[0]?.[0], this.#journal))[0] : undefined;
       if (other !== undefined) throw resumeNeeded(other);
+      if (this.#inspector !== undefined) this.#driftBefore = await this.#inspector.before(session);
       const begun: JournalEntry = {
         event: 'begun',
         format: 1,
@@ -503,6 +510,7 @@ class JournalledStep {
         this.#exactlyOne(removed);
       }
       await this.#verify(pending);
+      await this.#lookAfter();
       const row = chainEntry(this.#recordEntry('committed', undefined), last);
       ({ hash } = row);
       await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
@@ -517,6 +525,24 @@ class JournalledStep {
     this.#entries = this.#entries.filter((entry) => entry.rank !== step.entry.rank);
     this.#request.onEvent?.({ kind: 'recorded', hash });
     this.#warnings.push(...pending);
+  }
+
+  /** What the script came to is committed: whatever is wrong with it, there is no way back, and the run ends as any other. */
+  async #lookAfter(): Promise<void> {
+    if (this.#inspector === undefined || this.#driftBefore === undefined) return;
+    let found: readonly Finding[];
+    try {
+      found = await this.#inspector.after(this.#request.session);
+    } catch (error) {
+      if (!(error instanceof FlybackError) || error.code !== 'drift-found') throw error;
+      found = error.findings;
+    }
+    // A transaction that had to wait for a lock is begun again.
+    this.#driftAfter = found;
+  }
+
+  #drift(): readonly Finding[] | undefined {
+    return this.#driftBefore === undefined ? undefined : [...this.#driftBefore, ...this.#driftAfter];
   }
 
   async #verify(pending: readonly string[]): Promise<void> {
@@ -827,6 +853,7 @@ class JournalledStep {
       transaction: 'none',
       statements: this.#statements,
       verifications: this.#verifications,
+      drift: this.#drift(),
       started: this.#started,
       error,
       resumes: resumed?.open.run,

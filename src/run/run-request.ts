@@ -35,7 +35,7 @@ export interface RunRequest {
   readonly reconnect?: (() => Promise<Session>) | undefined;
   /** Given: sessions that keep the run waiting for a lock are ended. With a sentence about each ended before it began. */
   readonly cancelBlockers?: { readonly ended: readonly string[] } | undefined;
-  /** Who looks at the database around the script of a step with a transaction. None: not a message more is sent for it. */
+  /** Who looks at the database around the script of a step. None: not a message more is sent for it. */
   readonly inspect?: ((step: PlanStep) => StepInspector | undefined) | undefined;
   /** Sentences about the sessions that were ended for this run so far; for the record. */
   readonly endedSessions?: (() => readonly string[]) | undefined;
@@ -43,7 +43,8 @@ export interface RunRequest {
 
 /**
  * Looks at the database in a step's own transaction and says what is not as it should be. Throws FlybackError to have the
- * step rolled back.
+ * step rolled back. Around a script without a transaction it looks in those that begin and finish the step: when it throws
+ * before, nothing has happened; when it throws drift-found afterwards, that is told and changes nothing.
  */
 export interface StepInspector {
   /** The history is locked, nothing of the script was sent. */

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Session } from '../../src/adapter/database.js';
 import { openScratchPlace } from '../../src/compose/scratch-place.js';
 import { readFilesOnly, withProject } from '../../src/compose/open-project.js';
@@ -10,7 +10,14 @@ import { keepReceipts } from '../../src/receipt/keep-receipts.js';
 import { rollback } from '../../src/run/rollback.js';
 import type { RunResult } from '../../src/run/run-result.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
-import { createProject, type TestProject, type VersionFiles } from '../harness/project.js';
+import {
+  createProject,
+  recordEntries,
+  snapshot,
+  storedVersions,
+  type TestProject,
+  type VersionFiles,
+} from '../harness/project.js';
 
 /* What a comparison with receipts costs, and every kind of object that it compares. */
 
@@ -47,21 +54,23 @@ let database: TestDatabase;
 let project: TestProject;
 const lockFile = (): string => path.join(project.folder, 'flyback.lock');
 
-beforeAll(async () => {
-  database = await createDatabase(newestServer().url);
-  project = await createProject({ database, versions });
-  const files = await readFilesOnly({ folder: project.folder, flags: {}, environment: {} });
+/** Proves a project's versions as `flyback prove` does, and keeps the receipts. */
+async function prove(folder: string): Promise<void> {
+  const files = await readFilesOnly({ folder, flags: {}, environment: {} });
   const place = await openScratchPlace();
   try {
     const proofs = await proveProject(files, place);
-    expect(proofs.map(({ version, grade, reason }) => `${version} ${grade} ${reason ?? ''}`)).toEqual([
-      '1 exact ',
-      '2 exact ',
-    ]);
+    expect(proofs.filter(({ grade }) => grade !== 'exact').map(({ version, reason }) => [version, reason])).toEqual([]);
     await keepReceipts(files, proofs, place.majorVersion, files.config.prove);
   } finally {
     await place.close();
   }
+}
+
+beforeAll(async () => {
+  database = await createDatabase(newestServer().url);
+  project = await createProject({ database, versions });
+  await prove(project.folder);
 });
 afterAll(async () => {
   await project.remove();
@@ -82,8 +91,12 @@ interface Counted {
 }
 
 /** Takes everything back, and counts. */
-async function takeBack(flags: Readonly<Record<string, string>> = {}, steps = 2): Promise<Counted> {
-  return withProject({ folder: project.folder, flags, environment: {} }, async (opened) => {
+async function takeBack(
+  flags: Readonly<Record<string, string>> = {},
+  steps = 2,
+  { folder } = project,
+): Promise<Counted> {
+  return withProject({ folder, flags, environment: {} }, async (opened) => {
     const built = await planRollback(opened, { target: { kind: 'steps', steps } });
     let asked = 0;
     const counting = new Proxy(opened.session, {
@@ -166,4 +179,61 @@ test.each([
   // What is there in addition goes with its table, or stands in the way of the script.
   const warned = await takeBack({}, 1);
   expect(drift(warned)).toContain(`drift-before ${subject}`);
+});
+
+describe('around a script without a transaction', () => {
+  const slow: readonly VersionFiles[] = [
+    {
+      version: '1',
+      up: 'CREATE TABLE slow (id int, other int); CREATE INDEX slow_id ON slow (id)',
+      down: 'DROP TABLE slow',
+    },
+    {
+      version: '2',
+      up: 'CREATE INDEX slow_other ON slow (other)',
+      down: `DROP INDEX CONCURRENTLY slow_other;
+DO $$ BEGIN IF EXISTS (SELECT FROM slow WHERE id = 4711) THEN CREATE TABLE meddled (); END IF; END $$`,
+    },
+  ];
+  let own: { readonly database: TestDatabase; readonly project: TestProject };
+  beforeAll(async () => {
+    const ownDatabase = await createDatabase(newestServer().url);
+    own = { database: ownDatabase, project: await createProject({ database: ownDatabase, versions: slow }) };
+    await prove(own.project.folder);
+  });
+  afterAll(async () => {
+    await own.project.remove();
+    await own.database.drop();
+  });
+  beforeEach(async () => {
+    await runOn(own.database.url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+    await own.project.apply(slow);
+  });
+
+  test('nothing is found in a database with the migrations alone', async () => {
+    const { result } = await takeBack({ drift: 'stop' }, 2, own.project);
+    expect(result).toMatchObject({ outcome: 'committed', steps: [{ drift: [] }, { drift: [] }] });
+  });
+
+  test('drift stops it before anything has happened', async () => {
+    await runOn(own.database.url, 'CREATE INDEX by_hand ON slow (id, other)');
+    const before = await snapshot(own.database);
+    const { result } = await takeBack({ drift: 'stop' }, 1, own.project);
+    expect(result).toMatchObject({ outcome: 'failed', failure: { code: 'drift-found' } });
+    expect(await snapshot(own.database)).toBe(before);
+    const warned = await takeBack({}, 1, own.project);
+    expect(drift(warned)).toEqual(['drift-before index public.by_hand']);
+    expect((await recordEntries(own.database)).at(-1)).toMatchObject({
+      transaction: 'none',
+      drift: [expect.stringContaining('index public.by_hand')],
+    });
+  });
+
+  test('what the script came to is told when there is no way back, and the run ends as any other', async () => {
+    await runOn(own.database.url, 'INSERT INTO slow VALUES (4711)');
+    const ran = await takeBack({ drift: 'stop' }, 1, own.project);
+    expect(ran.result).toMatchObject({ outcome: 'committed', failure: undefined });
+    expect(drift(ran)).toContain('drift-after table public.meddled');
+    expect(await storedVersions(own.database)).toEqual(['1']);
+  });
 });

@@ -100,7 +100,7 @@ function byName(catalog: string, type: string, names: readonly string[]): readon
   ];
 }
 
-/** "table public.t": every relation, routine and type, whatever is read of it. */
+/** "table public.t": every relation, routine and type but those that belong to a table left out. */
 function namesSql(without: readonly QualifiedName[]): string {
   const relationWord = `CASE c.relkind WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' WHEN 'c' THEN 'composite type' ELSE 'table' END`;
   const typeWord = `CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' ELSE 'multirange type' END`;
@@ -108,9 +108,11 @@ function namesSql(without: readonly QualifiedName[]): string {
   return unionSql(
     [
       `SELECT ${relationWord} || ' ' || c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'i', 'I', 'S') AND ${ours('n')} AND ${notMember('pg_class', 'c.oid')} AND ${notLeftOut('c.oid')}`,
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c', 'i', 'I', 'S') AND ${ours('n')} AND ${notMember('pg_class', 'c.oid')} AND ${notLeftOut('c.oid')}
+ AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d JOIN without ON d.refobjid = left_out WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass))`,
       `SELECT ${routineWord} || ' ' || p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE ${ours('n')} AND ${notMember('pg_proc', 'p.oid')}`,
+WHERE ${ours('n')} AND ${notMember('pg_proc', 'p.oid')}
+ AND NOT EXISTS (SELECT FROM pg_trigger t JOIN without ON t.tgrelid = left_out WHERE t.tgfoid = p.oid)`,
       `SELECT ${typeWord} || ' ' || t.oid::regtype::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype IN ('e', 'd', 'r', 'm') AND ${ours('n')} AND ${notMember('pg_type', 't.oid')}`,
     ],
