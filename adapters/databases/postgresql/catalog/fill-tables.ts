@@ -329,9 +329,25 @@ class Filling {
 
   /** Rows that should do, fewer than wanted where its keys allow no more; or why there is none. */
   async #chooseRows(table: FillTable, reach: Reach): Promise<readonly Row[] | string> {
-    const groups: (readonly Row[])[] = [];
+    const prepared: (Question | readonly Row[])[] = [];
     for (const group of this.#groupsOf(table)) {
-      const options = await this.#optionsOf(table, group, reach);
+      const question = await this.#prepare(table, group, reach);
+      if (typeof question === 'string') return question;
+      prepared.push(question);
+    }
+    const questions = prepared.filter((question) => 'group' in question);
+    const [few = 0] = combinationsTried;
+    const asked =
+      questions.length === 0
+        ? []
+        : await this.#try(questions.map((question) => this.#combinationsSql(table, question, few)).join('; '));
+    const groups: (readonly Row[])[] = [];
+    for (const question of prepared) {
+      const at = 'group' in question ? questions.indexOf(question) : -1;
+      const options =
+        'group' in question
+          ? await this.#optionsOf(table, question, 'message' in asked ? undefined : asked[at])
+          : question;
       if (typeof options === 'string') return options;
       groups.push(options);
     }
@@ -373,8 +389,8 @@ class Filling {
     });
   }
 
-  /** Combinations of values of a group of columns, best first; or why there is none. */
-  async #optionsOf(table: FillTable, group: Group, reach: Reach): Promise<readonly Row[] | string> {
+  /** What the server has to be asked for values of a group of columns, or the values themselves; or why there is none. */
+  async #prepare(table: FillTable, group: Group, reach: Reach): Promise<Question | readonly Row[] | string> {
     const nothing = new Set<string>();
     const keys: ForeignKey[] = [];
     for (const key of group.keys) {
@@ -404,10 +420,22 @@ class Filling {
     if (group.checks.length === 0 && keys.length === 0 && single !== undefined && group.columns.length === 1) {
       return (lists.get(single) ?? []).map((value) => new Map([[single.name, value]]));
     }
-    let answer: readonly QueryResult[] | Refused = [];
-    for (const most of combinationsTried) {
-      answer = await this.#try(this.#combinationsSql(table, group, keys, lists, most));
-      if ('message' in answer || (answer[0]?.rows.length ?? 0) >= rowsWanted * 3) break;
+    return { group, keys, lists };
+  }
+
+  /** Combinations of values of a group of columns, best first; or why there is none. `first`: what few combinations gave. */
+  async #optionsOf(
+    table: FillTable,
+    question: Question,
+    first: QueryResult | undefined,
+  ): Promise<readonly Row[] | string> {
+    const { group, keys, lists } = question;
+    const isEnough = (found: QueryResult | undefined): boolean =>
+      (found?.rows.length ?? 0) >= rowsWanted * 3 || (found !== undefined && keys.length + lists.size === 1);
+    let answer: readonly QueryResult[] | Refused = first === undefined ? [] : [first];
+    for (const most of first === undefined ? combinationsTried : combinationsTried.slice(1)) {
+      if ('message' in answer || isEnough(answer[0])) break;
+      answer = await this.#try(this.#combinationsSql(table, question, most));
     }
     if (!('message' in answer)) {
       const options = (answer[0]?.rows ?? []).map(
@@ -482,13 +510,7 @@ class Filling {
     return this.#facts.types.get(column.type)?.isNotNull === true;
   }
 
-  #combinationsSql(
-    table: FillTable,
-    group: Group,
-    keys: readonly ForeignKey[],
-    lists: ReadonlyMap<FillColumn, readonly (string | null)[]>,
-    combinationsAtMost: number,
-  ): string {
+  #combinationsSql(table: FillTable, { group, keys, lists }: Question, combinationsAtMost: number): string {
     const sources: string[] = [];
     const places = new Map<string, string>();
     const equalities: string[] = [];
@@ -640,6 +662,13 @@ class Filling {
     await this.#session.query('ROLLBACK TO SAVEPOINT flyback_try; RELEASE SAVEPOINT flyback_try');
     return { message: sent.failure.error.message, serverCode: sent.failure.error.serverCode };
   }
+}
+
+/** Columns whose values the server finds: some are those of parents, for the others there are candidates. */
+interface Question {
+  readonly group: Group;
+  readonly keys: readonly ForeignKey[];
+  readonly lists: ReadonlyMap<FillColumn, readonly (string | null)[]>;
 }
 
 interface Group {
