@@ -136,6 +136,34 @@ describe('precedence', () => {
       (config: Config) => config.audit.ignore.join(),
       ['a-b', 'c-d,e-f', 'g-h'],
     ],
+    [
+      'passes',
+      'prove.passes',
+      ['["residue", "exact"]', 'data-lost, exact', 'exact'],
+      (config: Config) => config.prove.passes.join(),
+      ['exact,residue', 'exact,data-lost', 'exact'],
+    ],
+    [
+      'requireProof',
+      'prove.requireProof',
+      ['"stop"', 'warn', 'off'],
+      (config: Config) => config.prove.requireProof,
+      ['stop', 'warn', 'off'],
+    ],
+    [
+      'sameMajor',
+      'prove.sameMajor',
+      ['true', 'false', 'true'],
+      (config: Config) => config.prove.sameMajor,
+      [true, false, true],
+    ],
+    [
+      'drift',
+      'prove.drift',
+      ['"stop"', 'warn', 'off'],
+      (config: Config) => config.prove.drift,
+      ['stop', 'warn', 'off'],
+    ],
     ['recordSchema', 'record.schema', ['"a"', 'b', 'c'], (config: Config) => config.record.schema, ['a', 'b', 'c']],
     ['recordTable', 'record.table', ['"a"', 'b', 'c'], (config: Config) => config.record.table, ['a', 'b', 'c']],
     [
@@ -312,6 +340,13 @@ describe('problems', () => {
     ['[audit]\nmaxRisk = "huge"\n', 'audit.maxRisk'],
     ['[audit]\nignore = "a-b"\n', 'audit.ignore'],
     ['[audit]\nignore = ["Not A Code"]\n', 'audit.ignore'],
+    ['[prove]\npasses = "exact"\n', 'prove.passes'],
+    ['[prove]\npasses = []\n', 'prove.passes'],
+    ['[prove]\npasses = ["exakt"]\n', 'prove.passes'],
+    ['[prove]\nrequireProof = "yes"\n', 'prove.requireProof'],
+    ['[prove]\nrequireProof = true\n', 'prove.requireProof'],
+    ['[prove]\nsameMajor = "true"\n', 'prove.sameMajor'],
+    ['[prove]\ndrift = "maybe"\n', 'prove.drift'],
     ['tool = "liquibase"\n', 'tool'],
     ['rollbacks = ""\n', 'rollbacks'],
     ['rollbacks = 3\n', 'rollbacks'],
@@ -322,6 +357,15 @@ describe('problems', () => {
     expect(error.message).toContain(`flyback.toml ${key}`);
     expect(error.hint).toBeTruthy();
     expect(error.findings).toHaveLength(1);
+  });
+
+  it('a grade that there is not is named, with the likely one', async () => {
+    await put('flyback.toml', '[prove]\npasses = ["exact", "colum-order", "green"]\n');
+    const { findings } = await refusal();
+    expect(findings.map(({ message, hint }) => [message, hint])).toEqual([
+      [expect.stringContaining('"colum-order", which is not a grade'), 'Perhaps column-order was meant.'],
+      [expect.stringContaining('"green", which is not a grade'), expect.stringContaining('Choose among exact')],
+    ]);
   });
 
   it('bad TOML comes with line and column', async () => {
