@@ -21,11 +21,12 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
   triggers: 'replica, disable or keep (default: replica where the role may, else disable)',
   maxRisk: 'highest risk that passes an audit without approval (default: critical)',
   ignore: 'finding codes that an audit only mentions, comma separated',
-  passes: 'grades with which a proof passes, comma separated (default: exact,column-order)',
+  passes: 'grades with which a proof passes, comma separated (default: exact,column-order,loss-declared)',
   requireProof:
     'what to do about a rollback without a proof: off, warn or stop (default: warn where there is flyback.lock)',
   sameMajor: "true: only a proof made on the target's major version counts (default: false)",
   drift: 'what to do when the target is not as the proof saw it: off, warn or stop (default: warn)',
+  scratch: 'server on which databases for proofs are made (default: one that flyback starts)',
   fixtures: 'folder with F<version>__*.sql files: rows for proofs',
   url: 'database URL, jdbc:postgresql://… or postgresql://…',
   user: 'database user',

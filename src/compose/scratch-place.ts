@@ -2,31 +2,103 @@ import { randomUUID } from 'node:crypto';
 import { startEmbedded } from '../../adapters/databases/postgresql/embedded.js';
 import type { Session } from '../adapter/database.js';
 import type { ConnectionSettings } from '../config/config.js';
+import { FlybackError } from '../errors/error.js';
 import type { ScratchPlace } from '../proof/scratch-place.js';
 import { toolbox } from './open-project.js';
 
-/** Databases for proofs on an embedded server of this process's own. Throws FlybackError embedded-unavailable. */
-export async function openScratchPlace(): Promise<ScratchPlace & { close(): Promise<void> }> {
+/** A place for proofs that has to be closed, whatever happens. */
+export type OpenScratchPlace = ScratchPlace & { close(): Promise<void> };
+
+/**
+ * A place for proofs: on an embedded server of this process's own, or on the server that `scratch` connects to, where
+ * databases are made beside the one it names. Throws FlybackError embedded-unavailable, or scratch-refused when the scratch
+ * server is the target's, its database is not empty, or its role may not make databases.
+ */
+export async function openScratchPlace(
+  scratch?: ConnectionSettings,
+  target?: ConnectionSettings,
+): Promise<OpenScratchPlace> {
+  if (scratch !== undefined) return onServer(scratch, target);
   const server = await startEmbedded({ listen: 'socket' });
-  const connectTo = (databaseName: string): Promise<Session> =>
-    toolbox.database.connect({ ...local, hosts: [{ host: server.host, port: server.port }], databaseName });
-  const maintenance = await connectTo(server.databaseName);
+  const settings = { ...local, hosts: [{ host: server.host, port: server.port }] };
+  const maintenance = await toolbox.database.connect({ ...settings, databaseName: server.databaseName });
+  return placeOn(maintenance, settings, `PostgreSQL ${server.version}, embedded`, () => server.stop());
+}
+
+async function onServer(
+  scratch: ConnectionSettings,
+  target: ConnectionSettings | undefined,
+): Promise<OpenScratchPlace> {
+  const shared = scratch.hosts.find((own) =>
+    target?.hosts.some(({ host, port }) => host.toLowerCase() === own.host.toLowerCase() && port === own.port),
+  );
+  if (shared !== undefined) {
+    throw refused(
+      `${shared.host}:${shared.port} is the server of the target.`,
+      'Give another server, on which databases may be made and dropped, or leave out --scratch.',
+    );
+  }
+  const maintenance = await toolbox.database.connect(scratch);
+  try {
+    const [answer] = await maintenance.query(
+      `SELECT (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = c.oid AND x.deptype = 'e')),
+ (SELECT r.rolcreatedb OR r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)`,
+    );
+    const [relations, mayCreate] = answer?.rows[0] ?? [];
+    if (relations !== '0') {
+      throw refused(
+        `The database ${maintenance.facts.databaseName} of ${scratch.display} is not empty.`,
+        'Name an empty database of a server that nobody needs; databases for the proofs are made beside it.',
+      );
+    }
+    if (mayCreate !== 't') {
+      throw refused(
+        `The role ${maintenance.facts.user} may not make databases on ${scratch.display}.`,
+        `Let it: ALTER ROLE … CREATEDB. Better a superuser, so that migrations may do what they do elsewhere.`,
+      );
+    }
+  } catch (error) {
+    await maintenance.close();
+    throw error;
+  }
+  return placeOn(maintenance, scratch, `PostgreSQL ${maintenance.facts.version}, ${scratch.display}`, () =>
+    Promise.resolve(),
+  );
+}
+
+function refused(message: string, hint: string): FlybackError {
+  return new FlybackError('scratch-refused', `No proof is made there: ${message}`, { hint });
+}
+
+function placeOn(
+  maintenance: Session,
+  settings: Omit<ConnectionSettings, 'databaseName'>,
+  description: string,
+  stop: () => Promise<void>,
+): OpenScratchPlace {
+  const made = new Set<string>();
+  const drop = async (name: string): Promise<void> => {
+    await maintenance.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    made.delete(name);
+  };
   return {
-    description: `PostgreSQL ${server.version}, embedded`,
-    majorVersion: server.majorVersion,
-    create: async (copyOf) => {
-      const name = `proof_${randomUUID().replaceAll('-', '')}`;
-      // The server's own template is at hand at once; the copy of a file is cheaper than its way through the log.
-      await maintenance.query(`CREATE DATABASE ${name}${copyOf === undefined ? '' : ` TEMPLATE ${copyOf}`}`);
+    description,
+    majorVersion: maintenance.facts.majorVersion,
+    create: async (copyOf = 'template0') => {
+      const name = `flyback_proof_${randomUUID().replaceAll('-', '')}`;
+      await maintenance.query(`CREATE DATABASE ${name} TEMPLATE ${copyOf}`);
+      made.add(name);
       return name;
     },
-    connect: connectTo,
-    drop: async (name) => {
-      await maintenance.query(`DROP DATABASE ${name} WITH (FORCE)`);
-    },
+    connect: (databaseName) => toolbox.database.connect({ ...settings, databaseName }),
+    drop,
     close: async () => {
-      await maintenance.close();
-      await server.stop();
+      try {
+        for (const name of made) await drop(name);
+      } finally {
+        await maintenance.close();
+        await stop();
+      }
     },
   };
 }

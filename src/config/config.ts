@@ -133,6 +133,8 @@ export interface ProvePolicy {
   readonly sameMajor: boolean;
   /** Of a target that is not as the proof saw it, around a rollback whose proof counts. */
   readonly drift: Policy;
+  /** A server on which databases for proofs may be made; undefined: one that flyback starts. */
+  readonly scratch: ConnectionSettings | undefined;
   /** Absolute path of the folder with rows for proofs, if any. */
   readonly fixturesFolder: string | undefined;
 }

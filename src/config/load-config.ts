@@ -80,6 +80,23 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
     settings.findings.push(...reading.findings);
   }
 
+  let scratch: ConnectionSettings | undefined;
+  const scratchUrl = settings.find('scratch');
+  if (scratchUrl !== undefined) {
+    const reading = input.readConnection({
+      url: scratchUrl,
+      user: undefined,
+      password: undefined,
+      properties: {},
+      initSql: undefined,
+      systemUser: input.systemUser ?? accountName(),
+      baseFolder: projectFolder,
+    });
+    scratch = reading.settings;
+    secrets.push(...reading.secrets);
+    settings.findings.push(...reading.findings);
+  }
+
   const config: Config = {
     projectFolder,
     connection,
@@ -109,6 +126,7 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
       requireProof: settings.oneOf<Policy | undefined>('requireProof', policies, undefined),
       sameMajor: settings.truth('sameMajor', false),
       drift: settings.oneOf<Policy>('drift', policies, 'warn'),
+      scratch,
       fixturesFolder: settings.path('fixtures', undefined),
     },
     secrets,

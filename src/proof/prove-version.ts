@@ -1,24 +1,15 @@
-import type { Catalog } from './catalog.js';
 import { compareCatalogs } from './compare-catalogs.js';
 import { compareRows } from './compare-rows.js';
-import { compareLargeObjects, compareSequences, type SequencePosition } from './compare-sequences.js';
 import { footprintOf, type Footprint } from './footprint.js';
 import { kindOfChange, type Grade } from './grade.js';
 import type { ProofStep, TableRows, VersionProof } from './proof.js';
+import { comparePictures, picture, readRows } from './picture.js';
 import { proveWithRows } from './prove-with-rows.js';
 import { runTwice } from './run-twice.js';
 import { verdictOf } from './verdict.js';
-import { attempted, migrate, ownTables, takeBack, type ProofRequest } from './version-run.js';
+import { attempted, migrate, takeBack, type ProofRequest } from './version-run.js';
 
 export type { ProofRequest } from './version-run.js';
-
-/** A database at one moment. */
-interface Picture {
-  readonly catalog: Catalog;
-  readonly rows: ReadonlyMap<string, TableRows>;
-  readonly sequences: ReadonlyMap<string, SequencePosition>;
-  readonly largeObjects: ReadonlyMap<string, string>;
-}
 
 /**
  * Applies a migration to the scratch database, takes it back with the very run that production would see, compares
@@ -56,16 +47,7 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
   const failedRollback = await attempt('roll back', takeItBack);
   if (failedRollback !== undefined) return finish('failed', { reason: failedRollback, footprint });
   const after = await picture(request);
-  const verdict = verdictOf(
-    project,
-    migration,
-    [
-      ...compareCatalogs(before.catalog, after.catalog),
-      ...compareSequences(before.sequences, after.sequences),
-      ...compareLargeObjects(before.largeObjects, after.largeObjects),
-    ],
-    compareRows(before.rows, after.rows),
-  );
+  const verdict = verdictOf(project, migration, comparePictures(before, after), compareRows(before.rows, after.rows));
   const { database, history } = project.toolbox;
   const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
   const schema = history.scriptSchema(project.config.flyway, request.table);
@@ -127,30 +109,4 @@ function changedTables(footprint: Footprint, rows: ReadonlyMap<string, TableRows
     relation !== undefined && before !== applied ? [relation] : [],
   );
   return [...new Set(changed)].filter((name) => tables.has(name) && !rows.has(name));
-}
-
-async function picture(request: ProofRequest): Promise<Picture> {
-  const { session } = request;
-  const queries = await request.project.toolbox.database.loadProofQueries();
-  const without = ownTables(request);
-  return inTransaction(request, async () => ({
-    catalog: await queries.readCatalog(session, without),
-    rows: await queries.readRows(session, without),
-    sequences: await queries.readSequences(session, without),
-    largeObjects: await queries.readLargeObjects(session),
-  }));
-}
-
-async function readRows(request: ProofRequest, tables: readonly string[]): Promise<ReadonlyMap<string, TableRows>> {
-  const queries = await request.project.toolbox.database.loadProofQueries();
-  return inTransaction(request, () => queries.readRows(request.session, ownTables(request), tables));
-}
-
-async function inTransaction<T>({ project, session }: ProofRequest, work: () => Promise<T>): Promise<T> {
-  await session.query('BEGIN');
-  try {
-    return await work();
-  } finally {
-    await session.query(project.toolbox.database.sql.rollback);
-  }
 }

@@ -1,5 +1,6 @@
 import type { Project } from '../project/project.js';
 import type { Migration } from '../history/migration.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { CatalogChange } from './compare-catalogs.js';
 import { gradeOfCatalog, kindOfChange, worse, type Grade } from './grade.js';
 import type { RowChange, VersionProof } from './proof.js';
@@ -12,14 +13,24 @@ export interface Verdict {
   readonly left: readonly string[];
 }
 
-/** What these differences between before and after come to. Pure. */
+/** What these differences between before a version and after its rollback come to. Pure. */
 export function verdictOf(
   project: Project,
   migration: Migration,
   all: readonly CatalogChange[],
   allRows: readonly RowChange[],
 ): Verdict {
-  const declared = declarations(project, migration);
+  const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
+  return verdictOfScripts(script === undefined ? [] : [script], all, allRows);
+}
+
+/** The same for several rollbacks, one after the other. Pure. */
+export function verdictOfScripts(
+  scripts: readonly RollbackScript[],
+  all: readonly CatalogChange[],
+  allRows: readonly RowChange[],
+): Verdict {
+  const declared = declarations(scripts);
   const isLeft = (change: CatalogChange): boolean =>
     (change.change === 'left-over' || kindOfChange(change) === 'residue') && declared.leaves(change.name);
   const changes = all.filter((change) => !isLeft(change));
@@ -29,18 +40,17 @@ export function verdictOf(
   return { grade, reason: reasonOf(grade, changes, rows), changes, rows, left };
 }
 
-/** What the script says of itself: which objects it leaves behind, and of which tables it may lose rows or values. */
-function declarations(
-  project: Project,
-  migration: Migration,
-): { leaves: (name: string) => boolean; mayLose: (table: string) => boolean } {
-  const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
+/** What scripts say of themselves: which objects they leave behind, and of which tables they may lose rows or values. */
+function declarations(scripts: readonly RollbackScript[]): {
+  readonly leaves: (name: string) => boolean;
+  readonly mayLose: (table: string) => boolean;
+} {
   // "index kept.x", "trigger t on kept.x", "on table column kept.x.y": the name stands at the beginning of a word.
-  const patterns = (script?.directives.leaves ?? []).map(
-    (left) => new RegExp(`(?:^|\\s)${left.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}(?:[.\\s]|$)`),
-  );
+  const patterns = scripts
+    .flatMap(({ directives }) => directives.leaves)
+    .map((left) => new RegExp(`(?:^|\\s)${left.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}(?:[.\\s]|$)`));
   // A table, or a column of it; with its schema or without.
-  const lost = (script?.directives.allowLoss ?? []).map((name) => name.toLowerCase());
+  const lost = scripts.flatMap(({ directives }) => directives.allowLoss).map((name) => name.toLowerCase());
   const isOf = (table: string, name: string): boolean => name === table || name.startsWith(`${table}.`);
   return {
     leaves: (name) => patterns.some((pattern) => pattern.test(name)),

@@ -67,7 +67,8 @@ interface Proven {
 
 async function prove(context: CommandContext, project: Project, { keys }: Choice): Promise<Proven> {
   if (keys.size === 0) return { proofs: [], scratch: undefined, major: 0 };
-  const place = await openScratchPlace();
+  const { config } = project;
+  const place = await openScratchPlace(config.prove.scratch, config.connection);
   try {
     progress(`proving on ${place.description}`);
     const proofs = await proveProject(project, place, {

@@ -1,0 +1,92 @@
+import { FlybackError } from '../errors/error.js';
+import type { Migration } from '../history/migration.js';
+import type { Project } from '../project/project.js';
+import { applyMigrations, inOrder } from '../scratch/apply-migrations.js';
+import type { RollbackScript } from '../scripts/rollback-script.js';
+import type { CatalogChange } from './compare-catalogs.js';
+import { compareRows } from './compare-rows.js';
+import type { Grade } from './grade.js';
+import { comparePictures, picture } from './picture.js';
+import type { RowChange } from './proof.js';
+import type { ScratchPlace } from './scratch-place.js';
+import { verdictOfScripts } from './verdict.js';
+import { attempted, takeBack } from './version-run.js';
+
+/** What became of a database that was taken all the way down, and up again. */
+export interface ChainProof {
+  /** How many versions were taken back, the newest first: all, or those above the newest without a rollback script. */
+  readonly versions: number;
+  /** The version at which it stopped, because that has no rollback script; undefined: nothing was left. */
+  readonly stoppedAt: string | undefined;
+  readonly grade: Grade;
+  readonly reason: string | undefined;
+  readonly changes: readonly CatalogChange[];
+  readonly rows: readonly RowChange[];
+  /** What is other than it was when everything was applied again. */
+  readonly again: readonly CatalogChange[];
+  readonly durationMs: number;
+}
+
+/**
+ * Applies every migration, takes back every version down to an empty database (or to the newest one that has no rollback
+ * script), compares, applies them again and compares again. Undefined when the newest version has no script.
+ */
+export async function proveChain(
+  project: Project,
+  place: ScratchPlace,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ChainProof | undefined> {
+  const started = performance.now();
+  const versioned = inOrder(project.migrations.migrations, project.toolbox).filter(({ kind }) => kind === 'versioned');
+  const known = new Map(project.pairs.map(({ version, script }) => [version.key, script]));
+  const scripts = versioned.map(({ version }) => (version === undefined ? undefined : known.get(version.key)));
+  const kept = scripts.lastIndexOf(undefined) + 1;
+  if (kept === versioned.length) return undefined;
+  const [lower, upper] = [versioned.slice(0, kept), versioned.slice(kept)];
+  const table = project.toolbox.history.tableName(project.config.flyway, 'public');
+  const name = await place.create();
+  const session = await place.connect(name);
+  const base = { versions: upper.length, stoppedAt: lower.at(-1)?.version?.text };
+  const finish = (found: Pick<ChainProof, 'grade' | 'reason'> & Partial<ChainProof>): ChainProof => ({
+    ...base,
+    changes: [],
+    rows: [],
+    again: [],
+    ...found,
+    durationMs: performance.now() - started,
+  });
+  const apply = async (migrations: readonly Migration[]): Promise<string | undefined> => {
+    const { toolbox, config } = project;
+    const done = await attempted(() =>
+      applyMigrations({ session, toolbox, settings: config.flyway, table, migrations }),
+    );
+    return done.error;
+  };
+  try {
+    const at = { project, session, table, signal: options.signal };
+    const notApplied = await apply(lower);
+    const below = await picture(at);
+    const failed = notApplied ?? (await apply(upper));
+    if (failed !== undefined) return finish({ grade: 'not-possible', reason: failed });
+    const above = await picture(at);
+    const back = await attempted(() => takeBack(at, { kind: 'steps', steps: upper.length }));
+    if (back.error !== undefined) return finish({ grade: 'failed', reason: back.error });
+    const after = await picture(at);
+    const verdict = verdictOfScripts(
+      scripts.filter((script): script is RollbackScript => script !== undefined),
+      comparePictures(below, after),
+      compareRows(below.rows, after.rows),
+    );
+    const notAgain = await apply(upper);
+    if (notAgain !== undefined) {
+      return finish({ ...verdict, grade: 'failed', reason: `The migrations do not run again: ${notAgain}` });
+    }
+    return finish({ ...verdict, again: comparePictures(above, await picture(at)) });
+  } catch (error) {
+    if (!(error instanceof FlybackError) || error.code === 'cancelled' || error.code === 'internal') throw error;
+    return finish({ grade: 'failed', reason: error.message });
+  } finally {
+    await session.close();
+    await place.drop(name);
+  }
+}
