@@ -3,7 +3,7 @@ import type { FilledTable, FillReach, ProofQueries } from '../../../src/adapter/
 import type { Session } from '../../../src/adapter/database.js';
 import { connect, loadProjectConfig, toolbox } from '../../../src/compose/open-project.js';
 import { compareRows } from '../../../src/proof/compare-rows.js';
-import { createDatabase, forEachMajor, type TestDatabase } from '../../harness/postgres.js';
+import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
 import { createProject, type TestProject } from '../../harness/project.js';
 
 /*
@@ -700,5 +700,84 @@ forEachMajor((server) => {
       await queries.emptyTables(session, filled);
       expect(await queries.readRows(session, [])).toEqual(new Map());
     });
+  });
+});
+
+describe('a role that may not switch triggers off', () => {
+  let database: TestDatabase;
+  let project: TestProject;
+  let session: Session;
+  let queries: ProofQueries;
+
+  beforeAll(async () => {
+    database = await createDatabase(newestServer().url);
+    await runOn(
+      database.url,
+      `CREATE ROLE rows_owner LOGIN PASSWORD 'rows'; GRANT CREATE ON DATABASE "${database.name}" TO rows_owner`,
+    );
+    project = await createProject({
+      database,
+      connection: { url: database.jdbcUrl, user: 'rows_owner', password: 'rows' },
+    });
+    session = await connect(await loadProjectConfig({ folder: project.folder, environment: {} }));
+    queries = await toolbox.database.loadProofQueries();
+    expect(session.facts.mayUseReplicaMode).toBe(false);
+  });
+  afterAll(async () => {
+    await session.close();
+    await project.remove();
+    await database.drop();
+    await runOn(newestServer().url, 'DROP ROLE rows_owner');
+  });
+
+  test.each([
+    ['keys', 'CREATE TABLE app.p (id int PRIMARY KEY); CREATE TABLE app.t (p int NOT NULL REFERENCES app.p)', 3],
+    ['a table that refers to itself', 'CREATE TABLE app.t (id int PRIMARY KEY, parent int REFERENCES app.t)', 3],
+    [
+      'a circle',
+      'CREATE TABLE app.a (id int PRIMARY KEY, t int); CREATE TABLE app.t (id int PRIMARY KEY, a int REFERENCES app.a); ALTER TABLE app.a ADD FOREIGN KEY (t) REFERENCES app.t',
+      3,
+    ],
+    [
+      'a table that must refer to itself',
+      'CREATE TABLE app.t (id int PRIMARY KEY, parent int NOT NULL REFERENCES app.t)',
+      0,
+    ],
+    [
+      'a trigger that refuses',
+      `CREATE FUNCTION app.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no rows today'; END $$; CREATE TABLE app.t (a int); CREATE TRIGGER no BEFORE INSERT ON app.t FOR EACH ROW EXECUTE FUNCTION app.no()`,
+      0,
+    ],
+    [
+      'a trigger that takes rows away',
+      `CREATE FUNCTION app.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; CREATE TABLE app.t (a int); CREATE TRIGGER no BEFORE INSERT ON app.t FOR EACH ROW EXECUTE FUNCTION app.no()`,
+      0,
+    ],
+    [
+      'a rule that does something else',
+      'CREATE TABLE app.t (a int); CREATE RULE no AS ON INSERT TO app.t DO INSTEAD NOTHING',
+      0,
+    ],
+    [
+      'row security of its own',
+      'CREATE TABLE app.t (a int); ALTER TABLE app.t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
+      0,
+    ],
+  ])('fills %s as far as it can, and says where not', async (_, sql, rows) => {
+    await session.query('BEGIN; CREATE SCHEMA app');
+    try {
+      await session.query(sql);
+      const filled = await queries.fillTables(session, ['app.t']);
+      expect(filled[0]).toMatchObject({ table: 'app.t', rows });
+      if (rows === 0) expect(filled[0]?.reason).toMatch(/^app\.t .+\.$/);
+      else {
+        const [counted] = await session.query('SELECT count(*) FROM app.t');
+        expect(counted?.rows).toEqual([[String(rows)]]);
+        await queries.emptyTables(session, filled);
+        expect(await queries.readRows(session, [])).toEqual(new Map());
+      }
+    } finally {
+      await session.query('ROLLBACK');
+    }
   });
 });

@@ -180,6 +180,11 @@ class Filling {
     for (const [name, digest] of read?.rows ?? []) {
       this.#digests.set(name ?? '', [...(this.#digests.get(name ?? '') ?? []), digest ?? '']);
     }
+    for (const { oid, name } of filled) {
+      const rows = this.#digests.get(name)?.length ?? 0;
+      const reason = rows === 0 ? `${name} could not be filled: a trigger or a rule took the rows away.` : undefined;
+      this.#outcomes.set(oid, { rows, reason });
+    }
   }
 
   /** The tables asked for, in that order, then others that got rows. */
