@@ -1,6 +1,7 @@
 import type { Policy, ProvePolicy } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
+import type { Version } from '../history/version.js';
 import type { Pair } from '../pairing/pair.js';
 import type { Project } from '../project/project.js';
 import { basesOf, type Basis } from './basis.js';
@@ -26,6 +27,8 @@ export interface ProofBook {
   /** Of versions whose proof does not count; what the configuration leaves open follows from `kept`. */
   readonly requirement: Policy;
   readonly drift: Policy;
+  /** The target's version; undefined where none is asked. */
+  readonly major: number | undefined;
   /** By the key of the version; each that has a migration and a rollback script. */
   readonly states: ReadonlyMap<string, ProofState>;
   /** Why flyback.lock, or a file that receipts are about, cannot be read: everything then counts as unproven. */
@@ -59,7 +62,7 @@ export async function readProofBook(
   const bases = isAsked ? await attempt(() => basesOf(project)) : undefined;
   const scripted = isAsked ? project.pairs.filter(({ script }) => script !== undefined) : [];
   const states = statesOf(scripted, bases ?? new Map<string, Basis>(), lines, prove, major);
-  return { kept, requirement, drift: prove.drift, states, failure };
+  return { kept, requirement, drift: prove.drift, major, states, failure };
 }
 
 /** Compares the receipts of versions with what they would have to be about. `major` undefined: any will do. Pure. */
@@ -101,17 +104,17 @@ function reasonsOf(receipt: Receipt, basis: Basis, major: number | undefined): r
   ];
 }
 
-/** A state in a word or two, for a table: "exact", "stale". */
-export function proofWord(state: ProofState | undefined): string {
+/** A version's proof in a word or two, for a table: "exact", "exact (on 18)" where the target is another major, "stale". */
+export function proofWord({ states, major }: Pick<ProofBook, 'states' | 'major'>, version: Version): string {
+  const state = states.get(version.key);
   if (state === undefined) return '–';
-  switch (state.state) {
-    case 'proven':
-      return state.receipt.grade;
-    case 'not-passing':
-      return `${state.receipt.grade} (does not pass)`;
-    default:
-      return state.state;
-  }
+  if (state.state === 'stale' || state.state === 'unproven') return state.state;
+  const { grade, major: provenOn } = state.receipt;
+  const remarks = [
+    ...(state.state === 'proven' ? [] : ['does not pass']),
+    ...(major === undefined || provenOn === major ? [] : [`on ${provenOn}`]),
+  ];
+  return `${grade}${remarks.length === 0 ? '' : ` (${remarks.join(', ')})`}`;
 }
 
 /** The proofs of these versions in a word each. */
@@ -119,7 +122,7 @@ export function proofSummary(
   book: ProofBook,
   versions: readonly Pick<Pair, 'version'>[],
 ): Readonly<Record<string, string>> {
-  return Object.fromEntries(versions.map(({ version }) => [version.text, proofWord(book.states.get(version.key))]));
+  return Object.fromEntries(versions.map(({ version }) => [version.text, proofWord(book, version)]));
 }
 
 /** A state as data. */

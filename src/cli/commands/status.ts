@@ -98,9 +98,7 @@ export async function statusTable(
         pair.description,
         run === undefined ? stateWord(pair) : interruptedWord(pair, run),
         run === undefined ? rollbackWord(pair) : 'flyback resume',
-        ...(shown === undefined
-          ? []
-          : [pair.state === 'baseline' ? '–' : proofWord(shown.states.get(pair.version.key))]),
+        ...(shown === undefined ? [] : [pair.state === 'baseline' ? '–' : proofWord(shown, pair.version)]),
         pair.risk?.risk ?? '',
         pair.risk?.dataLoss ?? '',
       ];
