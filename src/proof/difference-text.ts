@@ -1,3 +1,4 @@
+import { structuredPatch } from 'diff';
 import type { CatalogChange } from './compare-catalogs.js';
 import { standsBehind } from './compare-sequences.js';
 import type { VersionProof } from './proof.js';
@@ -27,15 +28,29 @@ function changeText(change: CatalogChange): string {
     case 'different':
       return [
         `${head} is not as it was${standsBehind(change) ? ': values that it gave before come again, as duplicates' : ''}`,
-        ...change.properties.flatMap((property) => [
-          ...lines('-', property, change.before.properties[property]),
-          ...lines('+', property, change.after.properties[property]),
-        ]),
+        ...change.properties.flatMap((property) =>
+          propertyLines(property, change.before.properties[property], change.after.properties[property]),
+        ),
       ].join('\n');
   }
 }
 
-function lines(sign: '-' | '+', property: string, value: string | undefined): readonly string[] {
+/** Values of several lines, such as the body of a function, as a unified diff with three lines around each change. */
+function propertyLines(property: string, before: string | undefined, after: string | undefined): readonly string[] {
+  if (before?.includes('\n') === true && after?.includes('\n') === true) {
+    const { hunks } = structuredPatch('', '', before, after, '', '', { context: 3 });
+    return [
+      `  ${property}:`,
+      ...hunks.flatMap(({ oldStart, oldLines, newStart, newLines, lines }) => [
+        `  @@ -${oldStart},${oldLines} +${newStart},${newLines} @@`,
+        ...lines.filter((line) => !line.startsWith('\\')).map((line) => `  ${line}`),
+      ]),
+    ];
+  }
+  return [...valueLines('-', property, before), ...valueLines('+', property, after)];
+}
+
+function valueLines(sign: '-' | '+', property: string, value: string | undefined): readonly string[] {
   if (value === undefined) return [];
   const [first = '', ...rest] = value.split('\n');
   return [`  ${sign} ${property}: ${first}`, ...rest.map((line) => `  ${sign}   ${line}`)];

@@ -3,12 +3,13 @@ import { openScratchPlace } from '../../compose/scratch-place.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
 import type { Project } from '../../project/project.js';
 import type { VersionProof } from '../../proof/proof.js';
-import { proveProject } from '../../proof/prove-project.js';
+import { proveChain, type ChainProof } from '../../proof/prove-chain.js';
+import { proveProject, type ScratchPlace } from '../../proof/prove-project.js';
 import { changedSince } from '../../receipt/changed-since.js';
 import { checkReceipts, keepReceipts, type Checked, type Kept } from '../../receipt/keep-receipts.js';
 import { readProofBook } from '../../receipt/proof-book.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
-import { checkText, keptText, proofLine, proofsTable, proofsText } from '../output/prove-text.js';
+import { chainText, checkText, keptText, proofLine, proofsTable, proofsText } from '../output/prove-text.js';
 import type { ProveFlags } from '../program.js';
 
 /** Which versions are proven, by their keys. */
@@ -27,23 +28,83 @@ export async function runProve(
   flags: ProveFlags,
 ): Promise<number> {
   const project = await readFilesOnly(context.open);
-  const choice = await choose(project, versions, flags);
-  const { proofs, scratch, major } = await prove(context, project, choice);
+  const { connection, prove: policy } = project.config;
+  // A server takes most of the time of a command that finds nothing to do: it is started when it is needed.
+  let opened: Promise<OpenedPlace> | undefined;
+  const open = (): Promise<OpenedPlace> => (opened ??= openScratchPlace(policy.scratch, connection));
+  try {
+    const major = policy.sameMajor ? async (): Promise<number> => (await open()).majorVersion : undefined;
+    const choice = await choose(project, versions, flags, major);
+    return await report(
+      context,
+      flags,
+      project,
+      choice,
+      await prove(context, project, choice, flags.all === true, open),
+    );
+  } finally {
+    await opened?.then((place) => place.close());
+  }
+}
+
+type OpenedPlace = Awaited<ReturnType<typeof openScratchPlace>>;
+
+interface Proven {
+  readonly proofs: readonly VersionProof[];
+  /** All the way down and up again; undefined: not tried. */
+  readonly chain: ChainProof | undefined;
+  /** Undefined when there was nothing to prove. */
+  readonly place: Pick<ScratchPlace, 'description' | 'majorVersion'> | undefined;
+}
+
+async function prove(
+  context: CommandContext,
+  project: Project,
+  { keys }: Choice,
+  isEach: boolean,
+  open: () => Promise<OpenedPlace>,
+): Promise<Proven> {
+  if (keys.size === 0) return { proofs: [], chain: undefined, place: undefined };
+  const place = await open();
+  progress(`proving on ${place.description}`);
+  const proofs = await proveProject(project, place, {
+    versions: keys,
+    signal: context.signal,
+    onProof: (proof, done, of) => progress(proofLine(proof, done, of, process.stderr)),
+  });
+  // What does not come down one by one does not come down in a row.
+  const isPassing = proofs.every(({ grade }) => project.config.prove.passes.includes(grade));
+  const chain = isEach && isPassing ? await proveChain(project, place, { signal: context.signal }) : undefined;
+  return { proofs, chain, place };
+}
+
+async function report(
+  context: CommandContext,
+  flags: ProveFlags,
+  project: Project,
+  { upToDate, withoutRollback }: Choice,
+  { proofs, chain, place }: Proven,
+): Promise<number> {
   const policy = project.config.prove;
-  const isRestored = proofs.every(({ grade }) => policy.passes.includes(grade));
+  const isRestored = [...proofs, ...(chain === undefined ? [] : [chain])].every(({ grade }) =>
+    policy.passes.includes(grade),
+  );
   let kept: Kept | undefined;
   let checked: readonly Checked[] | undefined;
-  if (flags.check === true) checked = await checkReceipts(project, proofs, major, policy);
-  else if (flags.write && proofs.length > 0) kept = await keepReceipts(project, proofs, major, policy);
+  if (place !== undefined && flags.check === true) {
+    checked = await checkReceipts(project, proofs, place.majorVersion, policy);
+  } else if (place !== undefined && flags.write) {
+    kept = await keepReceipts(project, proofs, place.majorVersion, policy);
+  }
   // Nothing to prove is a pass where everything is proven, and none where there is no rollback script at all.
-  const isEmpty = proofs.length + choice.upToDate.length === 0 && flags.since === undefined;
+  const isEmpty = proofs.length + upToDate.length === 0 && flags.since === undefined;
   const passed = isRestored && !isEmpty && (checked?.every(({ result }) => result === 'confirmed') ?? true);
-  const { upToDate, withoutRollback } = choice;
   if (context.json) {
     outJson({
       passed,
-      scratch: scratch ?? null,
+      scratch: place?.description ?? null,
       proofs,
+      ...(chain === undefined ? {} : { chain }),
       upToDate,
       withoutRollback,
       ...(kept === undefined ? {} : { receipts: kept }),
@@ -51,6 +112,7 @@ export async function runProve(
     });
   } else {
     if (proofs.length > 0) out(`${await proofsTable(proofs)}\n`);
+    if (chain !== undefined) out(chainText(chain, process.stdout));
     if (checked !== undefined) out(checkText(checked));
     if (kept !== undefined) out(keptText(kept));
     out(proofsText(proofs, { upToDate, withoutRollback, since: flags.since }, passed, process.stdout));
@@ -58,31 +120,13 @@ export async function runProve(
   return passed ? exitCodes.done : exitCodes.findings;
 }
 
-interface Proven {
-  readonly proofs: readonly VersionProof[];
-  /** Undefined when there was nothing to prove: no server is started for that. */
-  readonly scratch: string | undefined;
-  readonly major: number;
-}
-
-async function prove(context: CommandContext, project: Project, { keys }: Choice): Promise<Proven> {
-  if (keys.size === 0) return { proofs: [], scratch: undefined, major: 0 };
-  const { config } = project;
-  const place = await openScratchPlace(config.prove.scratch, config.connection);
-  try {
-    progress(`proving on ${place.description}`);
-    const proofs = await proveProject(project, place, {
-      versions: keys,
-      signal: context.signal,
-      onProof: (proof, done, of) => progress(proofLine(proof, done, of, process.stderr)),
-    });
-    return { proofs, scratch: place.description, major: place.majorVersion };
-  } finally {
-    await place.close();
-  }
-}
-
-async function choose(project: Project, versions: readonly string[], flags: ProveFlags): Promise<Choice> {
+/** `major` tells on which version proofs are made; undefined: receipts of every one count. */
+async function choose(
+  project: Project,
+  versions: readonly string[],
+  flags: ProveFlags,
+  major: (() => Promise<number>) | undefined,
+): Promise<Choice> {
   if (versions.length > 0 && (flags.all === true || flags.since !== undefined)) {
     throw new FlybackError('usage-invalid', 'Versions by name, --all and --since are three ways to choose.', {
       hint: 'Give one of them.',
@@ -99,7 +143,7 @@ async function choose(project: Project, versions: readonly string[], flags: Prov
   const withScript = asked.filter(({ script }) => script !== undefined);
   const withoutRollback = asked.filter(({ script }) => script === undefined).map(({ version }) => version.text);
   const isEach = named !== undefined || flags.all === true || flags.check === true;
-  const book = isEach ? undefined : await readProofBook(project, undefined);
+  const book = isEach ? undefined : await readProofBook(project, await major?.());
   if (book?.failure !== undefined) throw book.failure;
   const upToDate = withScript.filter(({ version }) => book?.states.get(version.key)?.state === 'proven');
   return {

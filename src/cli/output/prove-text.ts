@@ -1,6 +1,7 @@
 import { differenceText } from '../../proof/difference-text.js';
 import type { Grade } from '../../proof/grade.js';
 import type { VersionProof } from '../../proof/proof.js';
+import type { ChainProof } from '../../proof/prove-chain.js';
 import type { Checked, Kept } from '../../receipt/keep-receipts.js';
 import { receiptFileName } from '../../receipt/receipt-file.js';
 import { paint } from './error-text.js';
@@ -44,6 +45,18 @@ export async function proofsTable(proofs: readonly VersionProof[]): Promise<stri
       printDuration(durationMs),
     ]),
   );
+}
+
+/** All versions in a row. */
+export function chainText(chain: ChainProof, stream: NodeJS.WriteStream): string {
+  const down = chain.stoppedAt === undefined ? 'down to an empty database' : `down to version ${chain.stoppedAt}`;
+  const head = `${count(chain.versions, 'version')} in a row ${down} and up again: ${gradeText(chain.grade, stream)}`;
+  const difference = differenceText(chain);
+  return [
+    head,
+    ...(difference === '' ? [] : [indent(difference)]),
+    ...(difference === '' && chain.reason !== undefined ? [indent(chain.reason)] : []),
+  ].join('\n');
 }
 
 /** What was done with flyback.lock. */

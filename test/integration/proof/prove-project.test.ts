@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openScratchPlace } from '../../../src/compose/scratch-place.js';
 import { readFilesOnly } from '../../../src/compose/open-project.js';
 import type { VersionProof } from '../../../src/proof/proof.js';
+import { proveChain, type ChainProof } from '../../../src/proof/prove-chain.js';
 import { proveProject, type ScratchPlace } from '../../../src/proof/prove-project.js';
 import { createProject, type TestProject, type VersionFiles } from '../../harness/project.js';
 import { scenariosFor } from './mutants/scenarios.js';
@@ -216,4 +217,42 @@ test('a migration that changes the search_path, and one that drops public', asyn
     { version: '2', up: 'CREATE TABLE here (id int)', down: 'DROP TABLE public.here;' },
   ]);
   expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'exact']);
+});
+
+describe('all the way down and up again', () => {
+  const chain = async (versions: readonly VersionFiles[]): Promise<ChainProof | undefined> => {
+    const files = await createProject({ database: noDatabase, versions });
+    projects.push(files);
+    return proveChain(await readFilesOnly({ folder: files.folder, environment: {} }), place);
+  };
+  const first = { version: '1', up: 'CREATE TABLE a (id int); INSERT INTO a VALUES (1)', down: 'DROP TABLE a;' };
+  const second = { version: '2', up: 'CREATE TABLE b (id serial)', down: 'DROP TABLE b;' };
+
+  test('to an empty database', async () => {
+    expect(await chain([first, second])).toMatchObject({
+      versions: 2,
+      stoppedAt: undefined,
+      grade: 'exact',
+      again: [],
+    });
+  });
+
+  test('to the newest version without a rollback script', async () => {
+    expect(await chain([{ version: '1', up: first.up }, second])).toMatchObject({
+      versions: 1,
+      stoppedAt: '1',
+      grade: 'exact',
+    });
+    expect(await chain([first, { version: '2', up: second.up }])).toBeUndefined();
+  });
+
+  test('what one of them leaves behind is named, and what does not run again fails', async () => {
+    const leaving = { ...second, up: 'CREATE TABLE b (id int); CREATE INDEX a_id ON a (id)' };
+    expect(await chain([{ version: '1', up: first.up }, leaving])).toMatchObject({
+      grade: 'failed',
+      changes: [{ kind: 'index', name: 'public.a_id' }],
+    });
+    const quiet = { ...second, up: 'CREATE TABLE b (id int); CREATE INDEX IF NOT EXISTS a_id ON a (id)' };
+    expect(await chain([{ version: '1', up: first.up }, quiet])).toMatchObject({ grade: 'different' });
+  });
 });
