@@ -435,6 +435,7 @@ describe('with a database', () => {
   test('a proof of another major counts unless the policy says otherwise', async () => {
     await forge('3', (receipt) => ({ ...receipt, major: 13 }));
     expect((await json(['status']))['findings']).toEqual([]);
+    expect((await project.run(['status'])).stdout).toContain('exact (on 13)');
     await policy('sameMajor = true\nrequireProof = "stop"');
     expect((await json(['status']))['findings']).toMatchObject([
       {
@@ -445,6 +446,11 @@ describe('with a database', () => {
     ]);
     expect((await rollback()).stderr).toContain('proof-missing');
     expect(await snapshot(database)).toBe(applied);
+    // Proving knows on which it proves.
+    expect((await project.run(['prove'])).stdout).toContain(
+      '1 of 1 rollback restores what was there; 2 were proven before',
+    );
+    expect(await fs.readFile(lockFile(), 'utf8')).toBe(lock);
   });
 });
 
