@@ -7,7 +7,7 @@ import { verdictOf } from '../../../src/proof/verdict.js';
 import { forEachMajor } from '../../harness/postgres.js';
 import { createProject, type TestProject } from '../../harness/project.js';
 import { startOwnServer, type OwnDatabase, type OwnServer } from '../../harness/scratch-server.js';
-import { roles, scenariosFor } from './mutants/scenarios.js';
+import { roles, scenariosAlone, scenariosFor } from './mutants/scenarios.js';
 import { joined, numberIn, type Scenario } from './mutants/subject.js';
 
 /*
@@ -68,12 +68,15 @@ function found({ changes, rows }: Pick<VersionProof, 'changes' | 'rows'>): reado
 
 forEachMajor(({ major }) => {
   const mutants = groupsOf(scenariosFor(major), 1);
+  const alone = scenariosAlone(major).map((scenario): Group => ({ scenarios: [scenario], first: 1 }));
   const twins = groupsOf(scenariosFor(major, firstTwin), firstTwin);
   const folders: TestProject[] = [];
   let server: OwnServer;
   let shared: OwnDatabase | undefined;
   let faulty: Project;
   let faithful: Project;
+  let aloneFaulty: Project;
+  let aloneFaithful: Project;
 
   beforeAll(async () => {
     server = await startOwnServer(major);
@@ -81,19 +84,36 @@ forEachMajor(({ major }) => {
     const session = await database.connect();
     await session.query(roles);
     await session.close();
-    folders.push(await createFolder(mutants, 'faulty'), await createFolder(twins, 'faithful'));
-    const [one, two] = await Promise.all(folders.map(({ folder }) => readFilesOnly({ folder, environment: {} })));
-    if (one === undefined || two === undefined) throw new Error('A folder is missing.');
-    [faulty, faithful] = [one, two];
+    folders.push(
+      await createFolder(mutants, 'faulty'),
+      await createFolder(twins, 'faithful'),
+      await createFolder(alone, 'faulty'),
+      await createFolder(alone, 'faithful'),
+    );
+    const projects = await Promise.all(folders.map(({ folder }) => readFilesOnly({ folder, environment: {} })));
+    const [one, two, three, four] = projects;
+    if (one === undefined || two === undefined || three === undefined || four === undefined) {
+      throw new Error('A folder is missing.');
+    }
+    [faulty, faithful, aloneFaulty, aloneFaithful] = [one, two, three, four];
   });
   afterAll(async () => {
     await server.stop();
     await Promise.all(folders.map((folder) => folder.remove()));
   });
 
-  async function prove(project: Project, { scenarios }: Group, at: number): Promise<VersionProof> {
-    if (at % groupsInDatabase === 0) shared = await server.createDatabase();
-    const session = await (shared ?? (await server.createDatabase())).connect();
+  async function proveTogether(project: Project, group: Group, at: number): Promise<VersionProof> {
+    if (at % groupsInDatabase === 0 || shared === undefined) shared = await server.createDatabase();
+    return prove(shared, project, group, at);
+  }
+
+  async function prove(
+    database: OwnDatabase,
+    project: Project,
+    { scenarios }: Group,
+    at: number,
+  ): Promise<VersionProof> {
+    const session = await database.connect();
     try {
       await session.query(joined(...scenarios.map(({ before }) => before)));
       const migration = migrationOf(project, at);
@@ -117,7 +137,7 @@ forEachMajor(({ major }) => {
   describe('faulty rollbacks', () => {
     const groups = mutants.map((group, at) => ({ ...group, at, last: group.first + group.scenarios.length - 1 }));
     test.each(groups)('$first to $last do not pass, and the object is named', async ({ at, ...group }) => {
-      const proof = await prove(faulty, group, at);
+      const proof = await proveTogether(faulty, group, at);
       expect(proof.steps.find(({ action }) => action === 'roll back')?.error).toBeUndefined();
       expect(proof.grade === 'different' || proof.grade === 'failed', proof.reason).toBe(true);
       // What speaks of no scenario would be a difference that nobody made.
@@ -140,7 +160,7 @@ forEachMajor(({ major }) => {
   describe('faithful rollbacks', () => {
     const groups = twins.map((group, at) => ({ ...group, at, last: group.first + group.scenarios.length - 1 }));
     test.each(groups)('$first to $last pass', async ({ at, ...group }) => {
-      const proof = await prove(faithful, group, at);
+      const proof = await proveTogether(faithful, group, at);
       expect(proof.steps.filter(({ error }) => error !== undefined)).toEqual([]);
       const refused = group.scenarios.flatMap((scenario, index) => {
         const number = group.first + index;
@@ -153,5 +173,19 @@ forEachMajor(({ major }) => {
       expect(refused).toEqual([]);
       expect(found(proof).filter((line) => numberIn(line) === undefined)).toEqual([]);
     });
+  });
+
+  describe('of what needs a database of its own', () => {
+    test.each(alone.flatMap(({ scenarios }, at) => scenarios.map((scenario) => ({ ...scenario, at }))))(
+      '$title: the faulty rollback does not pass, the faithful one does',
+      async ({ at, ...scenario }) => {
+        const group = { scenarios: [scenario], first: 1 };
+        const proof = await prove(await server.createDatabase(), aloneFaulty, group, at);
+        expect(['different', 'failed']).toContain(proof.grade);
+        expect(found(proof)).toContain(`${scenario.named} is ${scenario.change}`);
+        const twin = await prove(await server.createDatabase(), aloneFaithful, group, at);
+        expect({ grade: twin.grade, found: found(twin) }).toEqual({ grade: 'exact', found: [] });
+      },
+    );
   });
 });

@@ -43,7 +43,8 @@ export const objectQueries: readonly CatalogQuery[] = [
       base: `CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END`,
       collation: `CASE WHEN t.typtype = 'd' THEN nullif(t.typcollation, (SELECT b.typcollation FROM pg_type b WHERE b.oid = t.typbasetype))::regcollation END`,
       'not null': unless('false', 't.typnotnull'),
-      default: 't.typdefault',
+      // The text beside the expression is written with the search_path of whoever set it.
+      default: `coalesce(pg_get_expr(t.typdefaultbin, 'pg_type'::regclass), t.typdefault)`,
       range: `(SELECT concat_ws(', ', 'of ' || format_type(r.rngsubtype, NULL), 'collation ' || nullif(r.rngcollation, 0)::regcollation::text, 'operator class ' || (SELECT format('%I.%I', m.nspname, o.opcname) FROM pg_opclass o JOIN pg_namespace m ON m.oid = o.opcnamespace WHERE o.oid = r.rngsubopc),
  'canonical ' || nullif(r.rngcanonical, 0)::regprocedure::text, 'difference ' || nullif(r.rngsubdiff, 0)::regprocedure::text, 'multirange ' || r.rngmultitypid::regtype::text) FROM pg_range r WHERE r.rngtypid = t.oid)`,
       functions: `CASE WHEN t.typtype = 'b' THEN concat_ws(', ', t.typinput::oid::regprocedure, t.typoutput::oid::regprocedure, nullif(t.typreceive::oid, 0)::regprocedure, nullif(t.typsend::oid, 0)::regprocedure, nullif(t.typanalyze::oid, 0)::regprocedure) END`,

@@ -136,3 +136,52 @@ export const access: readonly Subject[] = [
     comment: ['LARGE OBJECT LOID', 'large object LOID'],
   },
 ];
+
+function labelled(what: string, catalog: string, id: string, part = 0): Property {
+  const row = `objoid = ${id} AND classoid = '${catalog}'::regclass AND objsubid = ${part}`;
+  return set(
+    what,
+    `INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label) VALUES (${id}, '${catalog}'::regclass, ${part}, 'mutant', 'secret')`,
+    `DELETE FROM pg_seclabel WHERE ${row}`,
+  );
+}
+
+/** Providers of security labels are modules; what one would write is written by hand. */
+export const labels: readonly Subject[] = [
+  ['table app.t', labelled('of a table', 'pg_class', `'app.t'::regclass`)] as const,
+  ['table column app.t.b', labelled('of a column', 'pg_class', `'app.t'::regclass`, 2)] as const,
+  ['function app.f()', labelled('of a function', 'pg_proc', `'app.f()'::regprocedure`)] as const,
+].map(([named, { set: create, unset: drop }]) => ({
+  kind: 'security label',
+  name: `mutant on ${named}`,
+  needs: `${table}; CREATE FUNCTION app.f() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+  create,
+  drop,
+  properties: [
+    set(
+      'label',
+      `UPDATE pg_seclabel SET label = 'public' WHERE objoid IN ('app.t'::regclass, 'app.f'::regproc)`,
+      `UPDATE pg_seclabel SET label = 'secret' WHERE objoid IN ('app.t'::regclass, 'app.f'::regproc)`,
+    ),
+  ],
+}));
+
+/** What carries no name of its own. */
+export const alone: readonly Subject[] = [
+  {
+    kind: 'extension',
+    name: 'pgcrypto',
+    create: 'CREATE EXTENSION pgcrypto',
+    drop: 'DROP EXTENSION pgcrypto',
+    properties: [
+      set('schema', 'ALTER EXTENSION pgcrypto SET SCHEMA app', 'ALTER EXTENSION pgcrypto SET SCHEMA public'),
+      set(
+        'comment',
+        `COMMENT ON EXTENSION pgcrypto IS 'words'`,
+        `COMMENT ON EXTENSION pgcrypto IS 'cryptographic functions'`,
+        { changes: 'comment on extension pgcrypto' },
+      ),
+    ],
+    alone: true,
+  },
+];

@@ -1,4 +1,4 @@
-import { access } from './access.js';
+import { access, alone, labels } from './access.js';
 import { columns } from './columns.js';
 import { constraints } from './constraints.js';
 import { indexes } from './indexes.js';
@@ -17,16 +17,25 @@ const subjects = [
   ...routines,
   ...types,
   ...access,
+  ...alone,
+  ...labels,
   ...replication,
 ];
 
 /** Roles that scenarios grant to and give things to; made once for each server. */
 export const roles = 'CREATE ROLE mutant_reader; CREATE ROLE mutant_writer; CREATE ROLE mutant_super SUPERUSER';
 
-/** Every scenario that this major can play, each with a schema and names of its own: app<first>, and on from there. */
+/** Those that need a database of their own. */
+export function scenariosAlone(major: number): readonly Scenario[] {
+  return allFor(major)
+    .filter(({ alone }) => alone === true)
+    .map((scenario) => ({ ...scenario, before: joined('CREATE SCHEMA app', scenario.before) }));
+}
+
+/** Every other scenario that this major can play, each with a schema and names of its own: app<first>, and on from there. */
 export function scenariosFor(major: number, first = 1): readonly Scenario[] {
-  return [...subjects.flatMap(scenariosOf), ...stories]
-    .filter(({ from, until }) => from <= major && major <= until)
+  return allFor(major)
+    .filter(({ alone }) => alone === undefined)
     .map((scenario, at) => {
       const own = (text: string): string => numbered(text, first + at);
       return {
@@ -38,4 +47,8 @@ export function scenariosFor(major: number, first = 1): readonly Scenario[] {
         named: own(scenario.named),
       };
     });
+}
+
+function allFor(major: number): readonly Scenario[] {
+  return [...subjects.flatMap(scenariosOf), ...stories].filter(({ from, until }) => from <= major && major <= until);
 }

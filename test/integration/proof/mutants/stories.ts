@@ -76,6 +76,47 @@ const told: readonly Story[] = [
     named: 'publication table app.t in app_news',
     change: 'missing',
   },
+  {
+    title: 'a privilege that came from another role',
+    before:
+      'CREATE TABLE app.t (a int); CREATE ROLE app_giver; GRANT USAGE ON SCHEMA app TO app_giver; GRANT SELECT ON app.t TO app_giver WITH GRANT OPTION; SET ROLE app_giver; GRANT SELECT ON app.t TO mutant_reader; RESET ROLE',
+    up: 'REVOKE SELECT ON app.t FROM app_giver CASCADE',
+    faithful:
+      'GRANT SELECT ON app.t TO app_giver WITH GRANT OPTION; SET ROLE app_giver; GRANT SELECT ON app.t TO mutant_reader; RESET ROLE',
+    faulty: 'GRANT SELECT ON app.t TO app_giver WITH GRANT OPTION; GRANT SELECT ON app.t TO mutant_reader',
+    named: 'table app.t',
+    change: 'different',
+  },
+  {
+    title: 'default privileges that take something away',
+    before: 'CREATE ROLE app_maker',
+    up: 'ALTER DEFAULT PRIVILEGES FOR ROLE app_maker REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC',
+    faithful: 'ALTER DEFAULT PRIVILEGES FOR ROLE app_maker GRANT EXECUTE ON FUNCTIONS TO PUBLIC',
+    faulty: nothing,
+    named: 'default privileges of app_maker on functions',
+    change: 'left-over',
+  },
+  {
+    title: 'a column that is no longer only inherited',
+    before: 'CREATE TABLE app.base (a int); CREATE TABLE app.heir (b int) INHERITS (app.base)',
+    up: 'DROP TABLE app.heir',
+    faithful: 'CREATE TABLE app.heir (b int) INHERITS (app.base)',
+    faulty: 'CREATE TABLE app.heir (a int, b int); ALTER TABLE app.heir INHERIT app.base',
+    named: 'column app.heir.a',
+    change: 'different',
+  },
+  {
+    title: 'names written with another search_path',
+    before:
+      'CREATE FUNCTION app.f() RETURNS int LANGUAGE sql IMMUTABLE RETURN 1; CREATE DOMAIN app.d AS int DEFAULT app.f() CHECK (VALUE > app.f()); CREATE TABLE app.t (a app.d DEFAULT app.f()); CREATE INDEX i ON app.t (app.f()); CREATE VIEW app.v AS SELECT a, app.f() AS f FROM app.t',
+    up: 'DROP VIEW app.v; DROP TABLE app.t; DROP DOMAIN app.d',
+    faithful:
+      'SET LOCAL search_path = app; CREATE DOMAIN d AS int DEFAULT f() CHECK (VALUE > f()); CREATE TABLE t (a d DEFAULT f()); CREATE INDEX i ON t (f()); CREATE VIEW v AS SELECT a, f() AS f FROM t; SET LOCAL search_path = public',
+    faulty:
+      'SET LOCAL search_path = app; CREATE DOMAIN d AS int DEFAULT f() CHECK (VALUE > f()); CREATE TABLE t (a d DEFAULT f()); CREATE INDEX i ON t (f()); SET LOCAL search_path = public',
+    named: 'view app.v',
+    change: 'missing',
+  },
 ];
 
 /** Names: migration, rollback, and what is missing without it. */

@@ -23,6 +23,8 @@ export interface Subject {
   /** Oldest and newest major that has it. */
   readonly from?: number;
   readonly until?: number;
+  /** Its name cannot carry a number, so it needs a database of its own. */
+  readonly alone?: true;
 }
 
 /** Something that can be set on a subject and taken off again. */
@@ -55,6 +57,7 @@ export interface Scenario {
   readonly change: 'missing' | 'left-over' | 'different' | 'rows';
   /** Grade of the faithful rollback: exact unless the server cannot do better. */
   readonly grade?: 'exact' | 'column-order' | 'residue';
+  readonly alone?: true;
   readonly from: number;
   readonly until: number;
 }
@@ -130,7 +133,7 @@ export function scenariosOf(subject: Subject): readonly Scenario[] {
       },
     );
   }
-  return scenarios;
+  return subject.alone === undefined ? scenarios : scenarios.map((scenario) => ({ ...scenario, alone: true }));
 }
 
 function propertiesOf({ properties = [], owner, grant, comment }: Subject): readonly Property[] {
