@@ -3,6 +3,7 @@ import type { QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
 import { applyMigrations } from '../scratch/apply-migrations.js';
+import { applyFixture, readFixtures, type Fixtures } from '../scratch/fixtures.js';
 import type { VersionProof } from './proof.js';
 import { proveVersion } from './prove-version.js';
 import type { ScratchPlace } from './scratch-place.js';
@@ -21,12 +22,17 @@ export class ProofDatabases {
   readonly #signal: AbortSignal | undefined;
   readonly #table: QualifiedName;
   readonly #isWatchable: (migration: Migration) => boolean;
-  /** Applied so far, in every database that is open. */
+  readonly #fixtures: Fixtures;
+  /** Applied so far, in every database that is open, each with its fixture. */
   readonly #applied: Migration[] = [];
   #plain: { readonly name: string; applied: number } | undefined;
   #watched: { readonly name: string; readonly database: WatchedDatabase } | undefined;
+  /** Its fixture has still to run in the watched database: what is wrong with it is no fault of the version. */
+  #proven: Migration | undefined;
 
+  /** Throws FlybackError fixtures-invalid. */
   constructor(project: Project, place: ScratchPlace, way: 'quickly' | 'thoroughly', signal: AbortSignal | undefined) {
+    this.#fixtures = readFixtures(project);
     this.#project = project;
     this.#place = place;
     this.#way = way;
@@ -37,8 +43,10 @@ export class ProofDatabases {
 
   /** Throws FlybackError script-failed. */
   async apply(migration: Migration): Promise<void> {
+    await this.#runFixture();
     if (this.#watched !== undefined && this.#isWatchable(migration)) {
       await this.#watched.database.apply(migration);
+      await this.#watched.database.applyFixture(this.#fixtures, migration);
     } else await this.#unwatch();
     this.#applied.push(migration);
     // Without a watched database nothing has tried it yet.
@@ -47,6 +55,7 @@ export class ProofDatabases {
 
   /** Throws FlybackError script-failed when an earlier migration does not run. */
   async prove(migration: Migration): Promise<VersionProof> {
+    await this.#runFixture();
     const proof = (await this.#proveQuickly(migration)) ?? (await this.#proveThoroughly(migration));
     this.#applied.push(migration);
     return proof;
@@ -63,6 +72,12 @@ export class ProofDatabases {
     this.#plain = undefined;
   }
 
+  async #runFixture(): Promise<void> {
+    const migration = this.#proven;
+    this.#proven = undefined;
+    if (migration !== undefined) await this.#watched?.database.applyFixture(this.#fixtures, migration);
+  }
+
   async #proveQuickly(migration: Migration): Promise<VersionProof | undefined> {
     if (this.#way === 'thoroughly' || !this.#isWatchable(migration)) {
       await this.#unwatch();
@@ -70,6 +85,7 @@ export class ProofDatabases {
     }
     const found = await (await this.#openWatched()).prove(migration);
     if (found === undefined || found.isSpent) await this.#unwatch();
+    else this.#proven = migration;
     return found?.proof;
   }
 
@@ -142,7 +158,13 @@ export class ProofDatabases {
 
   async #applyAll(session: Session, migrations: readonly Migration[]): Promise<void> {
     const { toolbox, config } = this.#project;
-    await applyMigrations({ session, toolbox, settings: config.flyway, table: this.#table, migrations });
+    const request = { session, toolbox, settings: config.flyway, table: this.#table, fixtures: this.#fixtures };
+    if (this.#fixtures.size === 0 || migrations.length === 0) return applyMigrations({ ...request, migrations });
+    // Each fixture runs before the next migration.
+    for (const migration of migrations) {
+      await applyMigrations({ ...request, migrations: [migration] });
+      if (migration.version !== undefined) await applyFixture(request, migration.version);
+    }
   }
 
   async #with<T>(name: string, work: (session: Session) => Promise<T>): Promise<T> {

@@ -5,6 +5,7 @@ import type { QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
 import { applyMigration } from '../scratch/apply-migrations.js';
+import { applyFixture, type Fixtures } from '../scratch/fixtures.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { CatalogStore } from './catalog-store.js';
 import { compareCatalogs } from './compare-catalogs.js';
@@ -95,6 +96,19 @@ export class WatchedDatabase {
   async apply(migration: Migration): Promise<void> {
     await this.#migrate(migration);
     await this.#takeOver(await this.#catchUp(), movesSequences.test(migration.sql));
+    this.#store.forgetMarks();
+  }
+
+  /** Runs the fixture of a version that was applied, if it has one. Throws FlybackError script-failed. */
+  async applyFixture(fixtures: Fixtures, { version }: Migration): Promise<void> {
+    const fixture = version && fixtures.get(version.key);
+    if (fixture === undefined) return;
+    const { project, table } = this.#options;
+    await applyFixture(
+      { session: this.#session, toolbox: project.toolbox, settings: project.config.flyway, table, fixtures },
+      fixture.version,
+    );
+    await this.#takeOver(await this.#catchUp(), movesSequences.test(fixture.sql));
     this.#store.forgetMarks();
   }
 
