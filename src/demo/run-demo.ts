@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,8 @@ export interface Scene {
   readonly commandLine: readonly string[];
   /** Exit code that belongs to the story. */
   readonly expected: number;
+  /** A mistake in a file that is there during this scene alone: this piece of it is missing. */
+  readonly mistake?: { readonly file: string; readonly piece: string };
 }
 
 export const scenes: readonly Scene[] = [
@@ -23,6 +25,21 @@ export const scenes: readonly Scene[] = [
   {
     title: 'The gate for a pull request: has every version a rollback worth the name?',
     commandLine: ['audit'],
+    expected: 0,
+  },
+  {
+    title:
+      'A rollback that looks right: it runs without an error, and its verification passes. Only, one line was forgotten.',
+    commandLine: ['prove', '10', '--no-write'],
+    expected: 1,
+    mistake: {
+      file: 'rollbacks/R10__orders_can_be_returned.sql',
+      piece: ",\n    ALTER COLUMN state SET DEFAULT 'new'",
+    },
+  },
+  {
+    title: 'With that line, everything comes back as it was.',
+    commandLine: ['prove', '10', '--no-write'],
     expected: 0,
   },
   {
@@ -96,7 +113,9 @@ async function tell(options: DemoOptions, folder: string, url: string, version: 
   }
   for (const scene of scenes) {
     options.say(`\n── ${scene.title}\n$ flyback ${scene.commandLine.map(quoteWord).join(' ')}\n`);
+    const mend = await makeMistake(folder, scene.mistake);
     const exitCode = await options.runCommand([...scene.commandLine, '--project', folder, '--url', url]);
+    await mend();
     if (exitCode !== scene.expected) {
       throw new FlybackError(
         'internal',
@@ -107,6 +126,18 @@ async function tell(options: DemoOptions, folder: string, url: string, version: 
       );
     }
   }
+}
+
+/** Gives back how to put the file right again. */
+async function makeMistake(folder: string, mistake: Scene['mistake']): Promise<() => Promise<void>> {
+  if (mistake === undefined) return () => Promise.resolve();
+  const file = path.join(folder, mistake.file);
+  const right = await readFile(file, 'utf8');
+  if (!right.includes(mistake.piece)) {
+    throw new FlybackError('internal', `${mistake.file} of the demo does not have the line that a scene leaves out.`);
+  }
+  await writeFile(file, right.replace(mistake.piece, ''));
+  return () => writeFile(file, right);
 }
 
 function quoteWord(word: string): string {

@@ -1,4 +1,3 @@
-import { structuredPatch } from 'diff';
 import type { CatalogChange } from './compare-catalogs.js';
 import { standsBehind } from './compare-sequences.js';
 import type { VersionProof } from './proof.js';
@@ -7,9 +6,9 @@ import type { VersionProof } from './proof.js';
  * What a proof found, for a person: one object after the other, "-" for what was there before the migration, "+" for what is
  * there now. Empty when nothing differs.
  */
-export function differenceText({ changes, rows }: Pick<VersionProof, 'changes' | 'rows'>): string {
+export async function differenceText({ changes, rows }: Pick<VersionProof, 'changes' | 'rows'>): Promise<string> {
   return [
-    ...changes.map(changeText),
+    ...(await Promise.all(changes.map(changeText))),
     ...rows.map(({ table, before, after }) =>
       before?.count === after?.count
         ? `rows of ${table}: ${before?.count ?? 0}, with other values`
@@ -18,7 +17,7 @@ export function differenceText({ changes, rows }: Pick<VersionProof, 'changes' |
   ].join('\n');
 }
 
-function changeText(change: CatalogChange): string {
+async function changeText(change: CatalogChange): Promise<string> {
   const head = `${change.kind} ${change.name}`;
   switch (change.change) {
     case 'missing':
@@ -28,16 +27,25 @@ function changeText(change: CatalogChange): string {
     case 'different':
       return [
         `${head} is not as it was${standsBehind(change) ? ': values that it gave before come again, as duplicates' : ''}`,
-        ...change.properties.flatMap((property) =>
-          propertyLines(property, change.before.properties[property], change.after.properties[property]),
-        ),
+        ...(
+          await Promise.all(
+            change.properties.map((property) =>
+              propertyLines(property, change.before.properties[property], change.after.properties[property]),
+            ),
+          )
+        ).flat(),
       ].join('\n');
   }
 }
 
 /** Values of several lines, such as the body of a function, as a unified diff with three lines around each change. */
-function propertyLines(property: string, before: string | undefined, after: string | undefined): readonly string[] {
+async function propertyLines(
+  property: string,
+  before: string | undefined,
+  after: string | undefined,
+): Promise<readonly string[]> {
   if (before?.includes('\n') === true && after?.includes('\n') === true) {
+    const { structuredPatch } = await import('diff');
     const { hunks } = structuredPatch('', '', before, after, '', '', { context: 3 });
     return [
       `  ${property}:`,

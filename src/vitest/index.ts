@@ -71,7 +71,7 @@ export async function testRollbacks(options: RollbackTestOptions): Promise<void>
         project ??= await readProjectFiles(config, toolbox, new Date());
         const proof = await proveVersion({ project, session, table, migration });
         if ((options.accept ?? acceptedByDefault).includes(proof.grade)) return;
-        expect.fail(`${proof.grade}: ${proof.reason ?? ''}\n${differenceText(proof)}`);
+        expect.fail(`${proof.grade}: ${proof.reason ?? ''}\n${await differenceText(proof)}`);
       });
     }
   });

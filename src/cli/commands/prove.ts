@@ -112,10 +112,10 @@ async function report(
     });
   } else {
     if (proofs.length > 0) out(`${await proofsTable(proofs)}\n`);
-    if (chain !== undefined) out(chainText(chain, process.stdout));
+    if (chain !== undefined) out(await chainText(chain, process.stdout));
     if (checked !== undefined) out(checkText(checked));
     if (kept !== undefined) out(keptText(kept));
-    out(proofsText(proofs, { upToDate, withoutRollback, since: flags.since }, passed, process.stdout));
+    out(await proofsText(proofs, { upToDate, withoutRollback, since: flags.since }, passed, process.stdout));
   }
   return passed ? exitCodes.done : exitCodes.findings;
 }

@@ -48,10 +48,10 @@ export async function proofsTable(proofs: readonly VersionProof[]): Promise<stri
 }
 
 /** All versions in a row. */
-export function chainText(chain: ChainProof, stream: NodeJS.WriteStream): string {
+export async function chainText(chain: ChainProof, stream: NodeJS.WriteStream): Promise<string> {
   const down = chain.stoppedAt === undefined ? 'down to an empty database' : `down to version ${chain.stoppedAt}`;
   const head = `${count(chain.versions, 'version')} in a row ${down} and up again: ${gradeText(chain.grade, stream)}`;
-  const difference = differenceText(chain);
+  const difference = await differenceText(chain);
   return [
     head,
     ...(difference === '' ? [] : [indent(difference)]),
@@ -102,18 +102,18 @@ export interface Rest {
 }
 
 /** What was proven, with every difference. */
-export function proofsText(
+export async function proofsText(
   proofs: readonly VersionProof[],
   { upToDate, withoutRollback, since }: Rest,
   passed: boolean,
   stream: NodeJS.WriteStream,
-): string {
+): Promise<string> {
   const told = proofs.filter(({ grade, left }) => grade !== 'exact' || left.length > 0);
   const restored = proofs.filter(({ grade }) => grade === 'exact' || grade === 'column-order').length;
   const left =
     upToDate.length === 0 ? '' : `; ${upToDate.length} ${upToDate.length === 1 ? 'was' : 'were'} proven before`;
   return [
-    ...told.map((proof) => details(proof, stream)),
+    ...(await Promise.all(told.map((proof) => details(proof, stream)))),
     ...(withoutRollback.length === 0 ? [] : [`without a rollback script, not proven: ${withoutRollback.join(', ')}\n`]),
     proofs.length > 0
       ? `${passed ? 'proven' : 'NOT PROVEN'}: ${restored} of ${count(proofs.length, 'rollback')} ${restored === 1 ? 'restores' : 'restore'} what was there${left}`
@@ -125,9 +125,9 @@ export function proofsText(
   ].join('\n');
 }
 
-function details(proof: VersionProof, stream: NodeJS.WriteStream): string {
+async function details(proof: VersionProof, stream: NodeJS.WriteStream): Promise<string> {
   const head = `version ${proof.version}  ${proof.description}: ${gradeText(proof.grade, stream)}`;
-  const difference = differenceText(proof);
+  const difference = await differenceText(proof);
   return [
     head,
     ...(difference === '' ? [] : [indent(difference)]),

@@ -6,13 +6,13 @@ function routine(body: string): CatalogObject {
   return { kind: 'function', name: 'public.f()', properties: { definition: body } };
 }
 
-test('the text of a function is told as a unified diff', () => {
+test('the text of a function is told as a unified diff', async () => {
   const body = (sixth: string): string => ['one', 'two', 'three', 'four', 'five', sixth, 'seven'].join('\n');
   const [before, after] = [routine(body('six')), routine(body('6'))];
   const changes = [
     { change: 'different', kind: 'function', name: 'public.f()', before, after, properties: ['definition'] } as const,
   ];
-  expect(differenceText({ changes, rows: [] })).toBe(
+  expect(await differenceText({ changes, rows: [] })).toBe(
     [
       'function public.f() is not as it was',
       '  definition:',
@@ -27,12 +27,12 @@ test('the text of a function is told as a unified diff', () => {
   );
 });
 
-test('what has one line is told in full', () => {
+test('what has one line is told in full', async () => {
   const [before, after] = [routine('one'), routine('two')];
   const changes = [
     { change: 'different', kind: 'function', name: 'public.f()', before, after, properties: ['definition'] } as const,
   ];
-  expect(differenceText({ changes, rows: [] })).toBe(
+  expect(await differenceText({ changes, rows: [] })).toBe(
     ['function public.f() is not as it was', '  - definition: one', '  + definition: two'].join('\n'),
   );
 });
