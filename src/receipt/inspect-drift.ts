@@ -108,8 +108,8 @@ export function driftInspector(
       try {
         reading = await queries.readPart(session, ownTables, part, known);
       } catch (error) {
-        // A broken connection, and a run that was cancelled, show when the transaction goes on.
-        if (!(error instanceof FlybackError)) throw error;
+        // That a run was cancelled shows when the transaction goes on.
+        if (!(error instanceof FlybackError) || error.code === 'connection-lost') throw error;
         return tell(step.version, [unchecked(step, error.message)]);
       }
       return tell(step.version, judge(reading));

@@ -95,6 +95,7 @@ async function takeBack(
   flags: Readonly<Record<string, string>> = {},
   steps = 2,
   { folder } = project,
+  onLook: () => Promise<unknown> = () => Promise.resolve(),
 ): Promise<Counted> {
   return withProject({ folder, flags, environment: {} }, async (opened) => {
     const built = await planRollback(opened, { target: { kind: 'steps', steps } });
@@ -104,7 +105,11 @@ async function takeBack(
         const member: unknown = Reflect.get(session, name);
         if (typeof member !== 'function') return member;
         if (['query', 'pipeline', 'batch', 'copyIn'].includes(name)) asked += 1;
-        return member.bind(session) as unknown;
+        if (name !== 'query') return member.bind(session) as unknown;
+        return async (sql: string): Promise<unknown> => {
+          if (sql.startsWith('SAVEPOINT')) await onLook();
+          return session.query(sql);
+        };
       },
     });
     const result = await rollback({ ...opened, session: counting }, built);
@@ -179,6 +184,24 @@ test.each([
   // What is there in addition goes with its table, or stands in the way of the script.
   const warned = await takeBack({}, 1);
   expect(drift(warned)).toContain(`drift-before ${subject}`);
+});
+
+test.each([
+  ['before the script', 1],
+  ['after it', 2],
+])('a connection that breaks while it is looked, %s, is told as that, and nothing has happened', async (_, at) => {
+  const before = await snapshot(database);
+  let looks = 0;
+  const { result } = await takeBack({ drift: 'stop' }, 1, project, async () => {
+    looks += 1;
+    if (looks < at) return;
+    await runOn(
+      database.url,
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+  });
+  expect({ looks, code: result.failure?.code }).toEqual({ looks: at, code: 'connection-lost' });
+  expect(await snapshot(database)).toBe(before);
 });
 
 describe('around a script without a transaction', () => {
