@@ -3,13 +3,15 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Session } from '../../src/adapter/database.js';
 import { openScratchPlace } from '../../src/compose/scratch-place.js';
-import { readFilesOnly, withProject } from '../../src/compose/open-project.js';
+import { connect, loadProjectConfig, readFilesOnly, toolbox, withProject } from '../../src/compose/open-project.js';
 import { planRollback } from '../../src/plan/plan-rollback.js';
+import type { CatalogObject } from '../../src/proof/catalog.js';
+import { relationOf } from '../../src/proof/footprint.js';
 import { proveProject } from '../../src/proof/prove-project.js';
 import { keepReceipts } from '../../src/receipt/keep-receipts.js';
 import { rollback } from '../../src/run/rollback.js';
 import type { RunResult } from '../../src/run/run-result.js';
-import { createDatabase, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
+import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
 import {
   createProject,
   recordEntries,
@@ -260,3 +262,61 @@ DO $$ BEGIN IF EXISTS (SELECT FROM slow WHERE id = 4711) THEN CREATE TABLE meddl
     expect(await storedVersions(own.database)).toEqual(['1']);
   });
 });
+
+forEachMajor((server) => {
+  test('what is read of a part is what is read of everything, and leaves the transaction as it was', async () => {
+    const own = await createDatabase(server.url);
+    const settings = { folder: project.folder, flags: { url: own.jdbcUrl }, environment: {} };
+    const session = await connect(await loadProjectConfig(settings));
+    try {
+      await runOn(own.url, versions.map(({ up }) => up).join(';\n'));
+      const queries = await toolbox.database.loadProofQueries();
+      const relations = ['public.plain', '"Odd ""Names"".and dots"."Ta.ble é"', 'public.counter', 'public.not_there'];
+      await session.query('BEGIN; SET LOCAL search_path = "Odd ""Names"".and dots"; SET LOCAL jit = on');
+      const whole = await queries.readCatalog(session, []);
+      const part = await queries.readPart(
+        session,
+        [],
+        {
+          relations,
+          tables: [{ name: 'Ta.ble é' }, { schema: 'public', name: 'seen' }, { schema: 'nowhere', name: 'x' }],
+          routines: ['public.fired()', 'public.gone(public.never)'],
+          types: ['public.positive'],
+          remarks: true,
+        },
+        [],
+      );
+      const [after] = await session.query(
+        `SELECT current_setting('search_path'), current_setting('jit'), count(*) FROM pg_class WHERE relname = 'plain'`,
+      );
+      expect(after?.rows).toEqual([['"Odd ""Names"".and dots"', 'on', '1']]);
+      const keyOf = ({ kind, name }: CatalogObject): string => `${kind} ${name}`;
+      const byKey = new Map(whole.objects.map((object) => [keyOf(object), object]));
+      expect(part.catalog.objects.filter((object) => digest(object) !== digest(byKey.get(keyOf(object))))).toEqual([]);
+      const read = new Set(part.catalog.objects.map(keyOf));
+      const wanted = whole.objects.filter(
+        (object) => relations.includes(relationOf(object) ?? '') || object.kind === 'comment',
+      );
+      expect(wanted.length).toBeGreaterThan(15);
+      expect(wanted.map(keyOf).filter((key) => !read.has(key))).toEqual([]);
+      expect([...read]).toEqual(
+        expect.arrayContaining([
+          'view public.seen',
+          'sequence public.counter',
+          'function public.fired()',
+          'domain public.positive',
+        ]),
+      );
+      expect(part.names).toEqual(
+        expect.arrayContaining(['table public.plain', 'index public.plain_pkey', 'domain public.positive']),
+      );
+    } finally {
+      await session.close();
+      await own.drop();
+    }
+  });
+});
+
+function digest(object: CatalogObject | undefined): string | undefined {
+  return object === undefined ? undefined : JSON.stringify(object.properties);
+}
