@@ -26,11 +26,11 @@ describe('positions of sequences', () => {
     expect(compareSequences(new Map(), at('5'))).toEqual([]);
   });
 
-  it('are told with their values, and with what follows from them', () => {
-    expect(differenceText({ changes: compareSequences(at('5'), at('9')), rows: [] })).toBe(
+  it('are told with their values, and with what follows from them', async () => {
+    expect(await differenceText({ changes: compareSequences(at('5'), at('9')), rows: [] })).toBe(
       'sequence position public.n is not as it was\n  - next value: 5\n  + next value: 9',
     );
-    expect(differenceText({ changes: compareSequences(at('5'), at('1')), rows: [] })).toBe(
+    expect(await differenceText({ changes: compareSequences(at('5'), at('1')), rows: [] })).toBe(
       'sequence position public.n is not as it was: values that it gave before come again, as duplicates\n  - next value: 5\n  + next value: 1',
     );
   });
