@@ -39,6 +39,7 @@ export default defineConfig(({ mode }) => ({
           name: 'faults',
           sequence: { groupOrder: 3 },
           include: ['test/faults/**/*.test.ts'],
+          exclude: ['test/faults/mutations.test.ts'],
           globalSetup: ['test/harness/global-setup.ts'],
           env: mode === 'full' ? { FLYBACK_FAULTS: 'full' } : {},
           // A test is hundreds of runs; several are under way at once within one.
@@ -47,6 +48,21 @@ export default defineConfig(({ mode }) => ({
           maxWorkers: 1,
         },
       },
+      // Builds of flyback that are broken on purpose: minutes, so not with every run.
+      ...(mode === 'mutations'
+        ? [
+            {
+              test: {
+                name: 'mutations',
+                include: ['test/faults/mutations.test.ts'],
+                globalSetup: ['test/harness/global-setup.ts'],
+                testTimeout: 600_000,
+                hookTimeout: 120_000,
+                maxWorkers: 1,
+              },
+            },
+          ]
+        : []),
     ],
   },
 }));

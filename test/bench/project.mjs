@@ -127,3 +127,11 @@ CREATE TABLE pgmigrations (id serial PRIMARY KEY, name varchar(255) NOT NULL, ru
   }
   return texts;
 }
+
+/** What psql runs to try every version out without comparing anything: apply, take back, apply again. */
+export function psqlProof(versions) {
+  const alone = (sql) => `BEGIN;\n${sql}COMMIT;\n`;
+  return numbers(versions)
+    .map((version) => alone(up(version)) + alone(down(version)) + alone(up(version)))
+    .join('');
+}

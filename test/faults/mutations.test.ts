@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { buildChanged } from './mutations/build.js';
+import { mutations, scenarios } from './mutations/mutations.js';
+
+/*
+ * Builds of flyback that are broken on purpose: the scenarios must notice each, and find nothing wrong with the unbroken
+ * one. A scenario that never says no proves nothing.
+ */
+
+test.each(Object.entries(scenarios))('%s: nothing is wrong with the unbroken build', async (_title, scenario) => {
+  const unbroken = await buildChanged([]);
+  try {
+    expect((await scenario(unbroken.cli)).wrong).toEqual([]);
+  } finally {
+    await unbroken.remove();
+  }
+});
+
+test.each(mutations)('$title: $scenario', async ({ title, changes, scenario }) => {
+  const broken = await buildChanged(changes);
+  try {
+    const { wrong } = await scenarios[scenario](broken.cli);
+    console.log(`${title}: ${wrong[0]?.split('\n')[0] ?? 'NOT NOTICED'}`);
+    expect(wrong).not.toEqual([]);
+  } finally {
+    await broken.remove();
+  }
+});
