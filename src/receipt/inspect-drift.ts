@@ -10,6 +10,7 @@ import type { StepInspector } from '../run/run-request.js';
 import { driftAfter, driftBefore, partOf } from './drift.js';
 import type { ProofBook } from './proof-book.js';
 import type { Receipt } from './receipt.js';
+import { madeByRepeatables } from './repeatable-objects.js';
 
 /** Which steps of a plan are compared with the proof of their version, by the version as the plan writes it. */
 export interface DriftPlan {
@@ -80,6 +81,7 @@ export function driftInspector(
   const { compared } = planDrift(project, book, steps);
   if (compared.size === 0) return undefined;
   const stops = book.drift === 'stop';
+  let repeatables: ReturnType<typeof madeByRepeatables> | undefined;
   const { table, recordTable } = project;
   const ownTables = [table, recordTable, journalTableOf(recordTable)];
   const tell = (version: string, findings: readonly Finding[]): readonly Finding[] => {
@@ -112,7 +114,14 @@ export function driftInspector(
         if (!(error instanceof FlybackError) || error.code === 'connection-lost') throw error;
         return tell(step.version, [unchecked(step, error.message)]);
       }
-      return tell(step.version, judge(reading));
+      const found = judge(reading);
+      if (found.length === 0) return found;
+      repeatables ??= madeByRepeatables(project);
+      const isRepeatable = await repeatables;
+      return tell(
+        step.version,
+        found.filter(({ subject }) => !isRepeatable(subject)),
+      );
     };
     let before: PartReading | undefined;
     return {
