@@ -273,6 +273,49 @@ const residues: readonly Story[] = [
   },
 ];
 
+/** Where sequences stand, and what large objects hold. */
+const positions: readonly Story[] = [
+  {
+    title: 'a sequence that starts again',
+    before: `CREATE SEQUENCE app.s; SELECT setval('app.s', 41)`,
+    up: 'DROP SEQUENCE app.s',
+    faithful: `CREATE SEQUENCE app.s; SELECT setval('app.s', 41)`,
+    faulty: 'CREATE SEQUENCE app.s',
+    named: 'sequence position app.s',
+    change: 'different',
+  },
+  {
+    title: 'the sequence of a column that starts again',
+    before: 'CREATE TABLE app.t (a int, id bigserial PRIMARY KEY); INSERT INTO app.t (a) VALUES (7), (8)',
+    up: 'ALTER SEQUENCE app.t_id_seq RESTART WITH 100',
+    faithful: 'ALTER SEQUENCE app.t_id_seq RESTART WITH 3',
+    faulty: 'ALTER SEQUENCE app.t_id_seq RESTART WITH 1',
+    named: 'sequence position app.t_id_seq',
+    change: 'different',
+  },
+  {
+    title: 'a sequence that has gone on',
+    before: 'CREATE SEQUENCE app.s',
+    up: `SELECT nextval('app.s')`,
+    faithful: `SELECT setval('app.s', 1, false); DO $$ BEGIN PERFORM 1; END $$`,
+    faulty: nothing,
+    named: 'sequence position app.s',
+    change: 'different',
+    fault: 'left behind',
+    caught: 'residue',
+  },
+  {
+    title: 'the content of a large object',
+    before: `SELECT lo_from_bytea(LOID, '\\x0102')`,
+    up: `SELECT lo_put(LOID, 0, '\\x03')`,
+    faithful: `DO $$ BEGIN PERFORM lo_put(LOID, 0, '\\x01'); END $$`,
+    faulty: nothing,
+    named: 'large object content LOID',
+    change: 'different',
+    fault: 'changed',
+  },
+];
+
 export const stories: readonly Scenario[] = [
   ...told,
   ...renamed.map(([up, down, named]): Story => ({
@@ -286,4 +329,5 @@ export const stories: readonly Scenario[] = [
   })),
   ...rows,
   ...residues,
+  ...positions,
 ].map((story) => ({ fault: 'lost', from: 0, until: Infinity, ...story }));

@@ -57,6 +57,8 @@ export interface Scenario {
   readonly change: 'missing' | 'left-over' | 'different' | 'rows';
   /** Grade of the faithful rollback: exact unless the server cannot do better. */
   readonly grade?: 'exact' | 'column-order' | 'residue';
+  /** Grade of the faulty one where it is a single one; undefined: different or data-lost. */
+  readonly caught?: 'residue';
   readonly alone?: true;
   readonly from: number;
   readonly until: number;
