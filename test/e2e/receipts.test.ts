@@ -264,6 +264,15 @@ describe('flyback.lock', () => {
     },
   );
 
+  test('that cannot be read is refused before anything is proven, and does not matter to who writes nothing', async () => {
+    await fs.writeFile(lockFile(), `${lock}nonsense\n`);
+    for (const flags of [['--all'], ['1'], ['--check']]) {
+      const { code, stderr } = await project.run(['prove', ...flags]);
+      expect({ code, started: stderr.includes('proving on') }).toEqual({ code: 2, started: false });
+    }
+    expect((await project.run(['prove', '1', '--no-write'])).code).toBe(0);
+  });
+
   test('names every line that is wrong at once', async () => {
     await fs.writeFile(lockFile(), `${lock}what\nis this\n`);
     const { stderr } = await project.run(['prove']);

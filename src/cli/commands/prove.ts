@@ -8,6 +8,7 @@ import { proveProject, type ScratchPlace } from '../../proof/prove-project.js';
 import { changedSince } from '../../receipt/changed-since.js';
 import { checkReceipts, keepReceipts, type Checked, type Kept } from '../../receipt/keep-receipts.js';
 import { readProofBook } from '../../receipt/proof-book.js';
+import { readReceipts } from '../../receipt/receipt-file.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
 import { chainText, checkText, keptText, proofLine, proofsTable, proofsText } from '../output/prove-text.js';
 import type { ProveFlags } from '../program.js';
@@ -28,10 +29,12 @@ export async function runProve(
   flags: ProveFlags,
 ): Promise<number> {
   const project = await readFilesOnly(context.open);
-  const { connection, prove: policy } = project.config;
+  const { connection, projectFolder, prove: policy } = project.config;
+  // A file that cannot be read could not be written either: better now than after the proofs.
+  if (flags.write || flags.check === true) await readReceipts(project.config.projectFolder, toolbox.history.versions);
   // A server takes most of the time of a command that finds nothing to do: it is started when it is needed.
   let opened: Promise<OpenedPlace> | undefined;
-  const open = (): Promise<OpenedPlace> => (opened ??= openScratchPlace(policy.scratch, connection));
+  const open = (): Promise<OpenedPlace> => (opened ??= openScratchPlace(policy.scratch, connection, projectFolder));
   try {
     const major = policy.sameMajor ? async (): Promise<number> => (await open()).majorVersion : undefined;
     const choice = await choose(project, versions, flags, major);
