@@ -59,6 +59,11 @@ export interface ProofQueries {
   fillTables(session: Session, tables: readonly string[], reach?: FillReach): Promise<readonly FilledTable[]>;
   /** Takes generated rows away again, as far as they are there unchanged. */
   emptyTables(session: Session, filled: readonly FilledTable[]): Promise<void>;
+  /**
+   * What belongs to the server rather than to a database and stands in the way of whoever makes it again (roles, databases,
+   * tablespaces, settings of the server), each with the statement that removes it.
+   */
+  readServerObjects(session: Session): Promise<ReadonlyMap<string, string>>;
   /** Keeps a picture of the catalog up to date; see CatalogWatch. */
   watchCatalog(major: number, without: readonly QualifiedName[]): CatalogWatch;
 }

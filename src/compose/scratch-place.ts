@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { startEmbedded } from '../../adapters/databases/postgresql/embedded.js';
+import { findEmbeddedPackage } from '../../adapters/databases/postgresql/embedded-binaries.js';
 import type { Session } from '../adapter/database.js';
 import type { ConnectionSettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
@@ -10,19 +11,25 @@ import { toolbox } from './open-project.js';
 export type OpenScratchPlace = ScratchPlace & { close(): Promise<void> };
 
 /**
- * A place for proofs: on an embedded server of this process's own, or on the server that `scratch` connects to, where
- * databases are made beside the one it names. Throws FlybackError embedded-unavailable, or scratch-refused when the scratch
- * server is the target's, its database is not empty, or its role may not make databases.
+ * A place for proofs: on an embedded server of this process's own, of the major whose npm package the project has installed
+ * or else the one that comes along; or on the server that `scratch` connects to, where databases are made beside the one it
+ * names. Throws FlybackError embedded-unavailable, or scratch-refused when the scratch
+ * server is the target's, its database is not empty, or its role is no superuser.
  */
 export async function openScratchPlace(
   scratch?: ConnectionSettings,
   target?: ConnectionSettings,
+  projectFolder?: string,
 ): Promise<OpenScratchPlace> {
   if (scratch !== undefined) return onServer(scratch, target);
-  const server = await startEmbedded({ listen: 'socket' });
+  const server = await startEmbedded({ listen: 'socket', binariesFolder: findEmbeddedPackage(projectFolder) });
   const settings = { ...local, hosts: [{ host: server.host, port: server.port }] };
   const maintenance = await toolbox.database.connect({ ...settings, databaseName: server.databaseName });
-  return placeOn(maintenance, settings, `PostgreSQL ${server.version}, embedded`, () => server.stop());
+  return placeOn(maintenance, settings, {
+    description: `PostgreSQL ${server.version}, embedded`,
+    another: () => openScratchPlace(undefined, undefined, projectFolder),
+    stop: () => server.stop(),
+  });
 }
 
 async function onServer(
@@ -42,28 +49,30 @@ async function onServer(
   try {
     const [answer] = await maintenance.query(
       `SELECT (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = c.oid AND x.deptype = 'e')),
- (SELECT r.rolcreatedb OR r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)`,
+ (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)`,
     );
-    const [relations, mayCreate] = answer?.rows[0] ?? [];
+    const [relations, isSuperuser] = answer?.rows[0] ?? [];
     if (relations !== '0') {
       throw refused(
         `The database ${maintenance.facts.databaseName} of ${scratch.display} is not empty.`,
         'Name an empty database of a server that nobody needs; databases for the proofs are made beside it.',
       );
     }
-    if (mayCreate !== 't') {
+    if (isSuperuser !== 't') {
       throw refused(
-        `The role ${maintenance.facts.user} may not make databases on ${scratch.display}.`,
-        `Let it: ALTER ROLE … CREATEDB. Better a superuser, so that migrations may do what they do elsewhere.`,
+        `The role ${maintenance.facts.user} is no superuser on ${scratch.display}.`,
+        'Proofs make databases there, apply migrations of every kind, and read all of the catalog: connect as a superuser.',
       );
     }
   } catch (error) {
     await maintenance.close();
     throw error;
   }
-  return placeOn(maintenance, scratch, `PostgreSQL ${maintenance.facts.version}, ${scratch.display}`, () =>
-    Promise.resolve(),
-  );
+  return placeOn(maintenance, scratch, {
+    description: `PostgreSQL ${maintenance.facts.version}, ${scratch.display}`,
+    another: undefined,
+    stop: () => Promise.resolve(),
+  });
 }
 
 function refused(message: string, hint: string): FlybackError {
@@ -73,8 +82,11 @@ function refused(message: string, hint: string): FlybackError {
 function placeOn(
   maintenance: Session,
   settings: Omit<ConnectionSettings, 'databaseName'>,
-  description: string,
-  stop: () => Promise<void>,
+  {
+    description,
+    another,
+    stop,
+  }: Pick<ScratchPlace, 'description' | 'another'> & { readonly stop: () => Promise<void> },
 ): OpenScratchPlace {
   const made = new Set<string>();
   const drop = async (name: string): Promise<void> => {
@@ -92,6 +104,7 @@ function placeOn(
     },
     connect: (databaseName) => toolbox.database.connect({ ...settings, databaseName }),
     drop,
+    another,
     close: async () => {
       try {
         for (const name of made) await drop(name);

@@ -7,7 +7,7 @@ import { applyFixture, readFixtures, type Fixtures } from '../scratch/fixtures.j
 import type { VersionProof } from './proof.js';
 import { proveVersion } from './prove-version.js';
 import type { ScratchPlace } from './scratch-place.js';
-import { watchableVersions } from './watchable.js';
+import { mayMakeServerObjects, watchableVersions } from './watchable.js';
 import { WatchedDatabase } from './watched-database.js';
 
 /**
@@ -27,6 +27,11 @@ export class ProofDatabases {
   readonly #applied: Migration[] = [];
   #plain: { readonly name: string; applied: number } | undefined;
   #watched: { readonly name: string; readonly database: WatchedDatabase } | undefined;
+  /** Where the plain database and its copies are. */
+  #plainPlace: ScratchPlace | undefined;
+  #other: (ScratchPlace & { close(): Promise<void> }) | undefined;
+  readonly #makesServerObjects: boolean;
+  #hasUnwatched = false;
   /** Its fixture has still to run in the watched database: what is wrong with it is no fault of the version. */
   #proven: Migration | undefined;
 
@@ -38,6 +43,7 @@ export class ProofDatabases {
     this.#way = way;
     this.#signal = signal;
     this.#isWatchable = watchableVersions(project);
+    this.#makesServerObjects = mayMakeServerObjects(project);
     this.#table = project.toolbox.history.tableName(project.config.flyway, 'public');
   }
 
@@ -68,8 +74,10 @@ export class ProofDatabases {
 
   async close(): Promise<void> {
     await this.#unwatch();
-    if (this.#plain !== undefined) await this.#place.drop(this.#plain.name);
+    if (this.#plain !== undefined) await this.#plainPlace?.drop(this.#plain.name);
     this.#plain = undefined;
+    await this.#other?.close();
+    this.#other = undefined;
   }
 
   async #runFixture(): Promise<void> {
@@ -79,7 +87,7 @@ export class ProofDatabases {
   }
 
   async #proveQuickly(migration: Migration): Promise<VersionProof | undefined> {
-    if (this.#way === 'thoroughly' || !this.#isWatchable(migration)) {
+    if (!this.#mayWatch() || !this.#isWatchable(migration)) {
       await this.#unwatch();
       return undefined;
     }
@@ -89,10 +97,21 @@ export class ProofDatabases {
     return found?.proof;
   }
 
+  /**
+   * A role can be made once only on a server: where there may be one, the watched database has a server of its own, to which
+   * no copy of the plain one comes.
+   */
+  #mayWatch(): boolean {
+    if (this.#way === 'thoroughly') return false;
+    return !this.#makesServerObjects || (this.#place.another !== undefined && !this.#hasUnwatched);
+  }
+
   async #proveThoroughly(migration: Migration): Promise<VersionProof> {
-    const name = await this.#copy();
+    const { place, name: plain } = await this.#catchUp();
+    const before = await this.#serverObjects(place, plain);
+    const name = await place.create(plain);
     try {
-      return await this.#with(name, (session) =>
+      return await this.#with(place, name, (session) =>
         proveVersion({
           project: this.#project,
           session,
@@ -102,13 +121,33 @@ export class ProofDatabases {
         }),
       );
     } finally {
-      await this.#place.drop(name);
+      await place.drop(name);
+      await this.#removeServerObjects(place, plain, before);
     }
+  }
+
+  async #serverObjects(place: ScratchPlace, database: string): Promise<ReadonlyMap<string, string>> {
+    if (!this.#makesServerObjects) return new Map();
+    const queries = await this.#project.toolbox.database.loadProofQueries();
+    return this.#with(place, database, (session) => queries.readServerObjects(session));
+  }
+
+  /** What a proof left on the server would stand in the way of the same migration in the plain database. */
+  async #removeServerObjects(
+    place: ScratchPlace,
+    database: string,
+    before: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    const left = [...(await this.#serverObjects(place, database))].filter(([name]) => !before.has(name));
+    if (left.length === 0) return;
+    await this.#with(place, database, async (session) => {
+      for (const [, removal] of left) await session.pipeline([removal]);
+    });
   }
 
   async #openWatched(): Promise<WatchedDatabase> {
     if (this.#watched !== undefined) return this.#watched.database;
-    const name = this.#applied.length === 0 ? await this.#createEmpty() : await this.#copy();
+    const name = this.#applied.length === 0 ? await this.#createEmpty(this.#place) : await this.#copy();
     const session = await this.#place.connect(name);
     try {
       const reader = await this.#place.connect(name);
@@ -131,29 +170,34 @@ export class ProofDatabases {
     if (this.#watched === undefined) return;
     const { name, database } = this.#watched;
     this.#watched = undefined;
+    this.#hasUnwatched = true;
     await database.close();
     await this.#place.drop(name);
   }
 
   /** A copy of the database in which nothing but the migrations so far ran. */
   async #copy(): Promise<string> {
-    await this.#catchUp();
-    return this.#place.create(this.#plain?.name);
+    const { place, name } = await this.#catchUp();
+    return place.create(name);
   }
 
-  async #createEmpty(): Promise<string> {
-    const name = await this.#place.create();
-    await this.#with(name, (session) => this.#applyAll(session, []));
+  async #createEmpty(place: ScratchPlace): Promise<string> {
+    const name = await place.create();
+    await this.#with(place, name, (session) => this.#applyAll(session, []));
     return name;
   }
 
   /** Applies in the plain database what it lacks. */
-  async #catchUp(): Promise<void> {
-    this.#plain ??= { name: await this.#createEmpty(), applied: 0 };
+  async #catchUp(): Promise<{ readonly place: ScratchPlace; readonly name: string }> {
+    if (this.#makesServerObjects) this.#other ??= await this.#place.another?.();
+    const place = (this.#plainPlace ??= this.#other ?? this.#place);
+    this.#plain ??= { name: await this.#createEmpty(place), applied: 0 };
     const plain = this.#plain;
-    if (plain.applied === this.#applied.length) return;
-    await this.#with(plain.name, (session) => this.#applyAll(session, this.#applied.slice(plain.applied)));
-    plain.applied = this.#applied.length;
+    if (plain.applied < this.#applied.length) {
+      await this.#with(place, plain.name, (session) => this.#applyAll(session, this.#applied.slice(plain.applied)));
+      plain.applied = this.#applied.length;
+    }
+    return { place, name: plain.name };
   }
 
   async #applyAll(session: Session, migrations: readonly Migration[]): Promise<void> {
@@ -167,8 +211,8 @@ export class ProofDatabases {
     }
   }
 
-  async #with<T>(name: string, work: (session: Session) => Promise<T>): Promise<T> {
-    const session = await this.#place.connect(name);
+  async #with<T>(place: ScratchPlace, name: string, work: (session: Session) => Promise<T>): Promise<T> {
+    const session = await place.connect(name);
     try {
       return await work(session);
     } finally {

@@ -11,6 +11,7 @@ import type { RowChange } from './proof.js';
 import type { ScratchPlace } from './scratch-place.js';
 import { verdictOfScripts } from './verdict.js';
 import { attempted, takeBack } from './version-run.js';
+import { mayMakeServerObjects } from './watchable.js';
 
 /** What became of a database that was taken all the way down, and up again. */
 export interface ChainProof {
@@ -44,8 +45,11 @@ export async function proveChain(
   if (kept === versioned.length) return undefined;
   const [lower, upper] = [versioned.slice(0, kept), versioned.slice(kept)];
   const table = project.toolbox.history.tableName(project.config.flyway, 'public');
-  const name = await place.create();
-  const session = await place.connect(name);
+  // What earlier proofs made on their server, such as a role, would be in the way.
+  const other = mayMakeServerObjects(project) ? await place.another?.() : undefined;
+  const own = other ?? place;
+  const name = await own.create();
+  const session = await own.connect(name);
   const base = { versions: upper.length, stoppedAt: lower.at(-1)?.version?.text };
   const finish = (found: Pick<ChainProof, 'grade' | 'reason'> & Partial<ChainProof>): ChainProof => ({
     ...base,
@@ -87,6 +91,7 @@ export async function proveChain(
     return finish({ grade: 'failed', reason: error.message });
   } finally {
     await session.close();
-    await place.drop(name);
+    await own.drop(name);
+    await other?.close();
   }
 }

@@ -11,4 +11,9 @@ export interface ScratchPlace {
   connect(database: string): Promise<Session>;
   /** Removes a database to which nobody is connected. */
   drop(database: string): Promise<void>;
+  /**
+   * A place on another server, which has nothing of what proofs make on this one: roles, databases, settings. Whoever asks
+   * closes it. Undefined where there is one server only.
+   */
+  readonly another: (() => Promise<ScratchPlace & { close(): Promise<void> }>) | undefined;
 }

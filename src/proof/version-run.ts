@@ -72,7 +72,8 @@ export async function attempted(
     await work();
   } catch (cause) {
     if (!(cause instanceof FlybackError) || cause.code === 'cancelled' || cause.code === 'internal') throw cause;
-    error = cause.message;
+    // A refused plan says in its findings what is wrong.
+    error = [cause.message, ...cause.findings.map(({ message }) => message)].join(' ');
   }
   return { error, durationMs: performance.now() - started };
 }

@@ -1,5 +1,6 @@
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
+import { runsInTransaction } from '../scratch/apply-migrations.js';
 
 /** Statements that change privileges or owners of relations without locking them. */
 const grants = /\b(?:grant|revoke|owned)\b/i;
@@ -7,6 +8,8 @@ const grants = /\b(?:grant|revoke|owned)\b/i;
 /** What changes the catalog in ways that are not watched: members of an extension, and the catalog written by hand. */
 const unwatched =
   /\balter\s+extension\b|\ballow_system_table_mods\b|\b(?:update|delete\s+from|insert\s+into|merge\s+into)\s+(?:only\s+)?(?:"?pg_catalog"?\s*\.\s*)?"?pg_/i;
+
+const serverObjects = /\bcreate\s+(?:role|user|group|database|tablespace)\b|\balter\s+system\b/i;
 
 const definesRoutine = /\bcreate\b[^;]*\b(?:function|procedure)\b/i;
 
@@ -20,15 +23,22 @@ export function mayGrant(project: Project): boolean {
   return texts(project).some((text) => grants.test(text));
 }
 
+/** Whether the project may make what belongs to the whole server, and can be made once only. */
+export function mayMakeServerObjects(project: Project): boolean {
+  return texts(project).some((text) => serverObjects.test(text));
+}
+
 /** Tells of each version whether what it does can be watched. */
 export function watchableVersions(project: Project): (migration: Migration) => boolean {
   const isRoutineUnwatched = texts(project).some((text) => !isWatchableText(text) && definesRoutine.test(text));
+  const { config, toolbox } = project;
+  const { dialect } = toolbox.database;
   const scripts = new Map(project.pairs.map(({ version, script }) => [version.key, script]));
   return (migration) => {
     const script = migration.version === undefined ? undefined : scripts.get(migration.version.key);
     return (
       !isRoutineUnwatched &&
-      (migration.executeInTransaction ?? project.config.flyway.executeInTransaction) &&
+      runsInTransaction(migration, config.flyway, dialect.split(migration.sql).statements, dialect) &&
       script?.transaction !== 'off' &&
       isWatchableText(migration.sql) &&
       isWatchableText(script?.text ?? '')

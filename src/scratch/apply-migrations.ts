@@ -1,9 +1,10 @@
-import type { Session } from '../adapter/database.js';
+import type { Session, SqlDialect } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { FlywaySettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
 import type { QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
+import type { Statement } from '../scripts/statement.js';
 
 export interface ApplyRequest {
   /** A session to a scratch database: what is applied here is not applied by the migration tool. */
@@ -47,6 +48,20 @@ export function inOrder(migrations: readonly Migration[], toolbox: Toolbox): rea
 }
 
 /**
+ * Whether the migration tool would run a migration in a transaction: its own configuration decides, then the project's; a
+ * statement that refuses a transaction is found by the tool itself. Pure.
+ */
+export function runsInTransaction(
+  migration: Migration,
+  settings: FlywaySettings,
+  statements: readonly Statement[],
+  dialect: SqlDialect,
+): boolean {
+  if (migration.executeInTransaction !== undefined) return migration.executeInTransaction;
+  return settings.executeInTransaction && statements.every(({ text }) => dialect.notTransactional(text) === undefined);
+}
+
+/**
  * One migration, where the history table is there already. `forgetsOthers`: the history then has its row alone. Throws
  * FlybackError script-failed.
  */
@@ -68,8 +83,8 @@ export async function applyMigration(
           timestamp: new Date().toISOString().slice(0, 19).replace('T', ' '),
         })
       : migration.sql;
-  const { statements } = database.dialect.split(text);
-  const inTransaction = migration.executeInTransaction ?? settings.executeInTransaction;
+  const { statements, metaCommands } = database.dialect.split(text);
+  const inTransaction = runsInTransaction(migration, settings, statements, database.dialect);
   const row = history.scratch.insertRow(database, table, migration, 0);
   // An earlier migration may have set another path for the session; the migration tool puts it back.
   const opening = [database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table))];
@@ -85,6 +100,14 @@ export async function applyMigration(
       serverCode: code,
     });
   };
+  const command = metaCommands.find((found) => found.text.startsWith('\\'));
+  if (command !== undefined) {
+    throw new FlybackError(
+      'script-failed',
+      `Migration ${migration.script} failed in line ${command.line}: syntax error at "${command.text}", a command of psql`,
+      { hint: 'The migration tool sends it to the server, which does not know it.' },
+    );
+  }
   // Inside a transaction nothing runs after a statement that failed, so all can be on its way at once.
   if (inTransaction && statements.every((statement) => statement.copyData === undefined)) {
     const messages = [...opening, ...statements.map((statement) => statement.text), ...closing];

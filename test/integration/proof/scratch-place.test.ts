@@ -1,9 +1,13 @@
+import * as fs from 'node:fs/promises';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { embeddedPackageName } from '../../../adapters/databases/postgresql/embedded-binaries.js';
 import { loadProjectConfig, readFilesOnly } from '../../../src/compose/open-project.js';
 import { openScratchPlace } from '../../../src/compose/scratch-place.js';
 import { proveProject } from '../../../src/proof/prove-project.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
 import { createProject, type TestProject } from '../../harness/project.js';
+import { findBinaries } from '../../harness/servers.js';
 
 /* Proofs on a server of the user's own choice. */
 
@@ -68,11 +72,28 @@ describe('refused', () => {
     await runOn(scratch.url, 'DROP TABLE something');
   });
 
-  test('a role that may not make databases', async () => {
-    await runOn(scratch.url, `CREATE ROLE "${scratch.name}" LOGIN PASSWORD 'secret'`);
+  test('a role that is no superuser', async () => {
+    await runOn(scratch.url, `CREATE ROLE "${scratch.name}" LOGIN CREATEDB PASSWORD 'secret'`);
     await expect(open(scratch.jdbcUrl, { user: scratch.name, password: 'secret' })).rejects.toMatchObject({
       code: 'scratch-refused',
     });
     await runOn(scratch.url, `DROP ROLE "${scratch.name}"`);
   });
+});
+
+test('the major whose npm package the project has is the one to prove on', async () => {
+  const binaries = await findBinaries(14);
+  if (binaries === undefined) throw new Error('Another major than the one that comes along is wanted.');
+  const installed = path.join(project.folder, 'node_modules', embeddedPackageName());
+  await fs.mkdir(path.dirname(installed), { recursive: true });
+  await fs.symlink(binaries, installed, 'junction');
+  const place = await openScratchPlace(undefined, undefined, project.folder);
+  try {
+    expect(place.majorVersion).toBe(14);
+    const proofs = await proveProject(await readFilesOnly({ folder: project.folder, environment: {} }), place);
+    expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'failed']);
+  } finally {
+    await place.close();
+    await fs.rm(installed);
+  }
 });

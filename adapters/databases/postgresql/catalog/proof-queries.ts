@@ -4,6 +4,7 @@ import { readCatalog } from './read-catalog.js';
 import { readPart } from './read-part.js';
 import { readLargeObjects, readSequences } from './read-positions.js';
 import { readRows } from './read-rows.js';
+import { readServerObjects } from './server-objects.js';
 import { createCatalogWatch } from './watch.js';
 
 /** What a proof compares, asked of PostgreSQL. */
@@ -15,5 +16,6 @@ export const postgresqlProofQueries: ProofQueries = {
   readLargeObjects,
   fillTables,
   emptyTables,
+  readServerObjects,
   watchCatalog: createCatalogWatch,
 };

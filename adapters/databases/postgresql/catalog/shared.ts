@@ -164,6 +164,14 @@ WHERE ${made('o.objoid')} AND (o.classoid <> 'pg_database'::regclass OR o.objoid
     { value: `substr(s, strpos(s, '=') + 1)` },
     `pg_db_role_setting o, unnest(o.setconfig) s WHERE o.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))`,
   ),
+  // Another database can be made or dropped by a migration; those in which proofs are made come and go.
+  objects(
+    { catalogs: ['pg_database'] },
+    'database',
+    'quote_ident(o.datname)',
+    { owner: 'o.datdba::regrole' },
+    `pg_database o WHERE o.datname <> current_database() AND NOT o.datistemplate AND o.datname !~ '^flyback_proof_'`,
+  ),
   objects(
     { catalogs: ['pg_database'] },
     'database',

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readFilesOnly } from '../../../src/compose/open-project.js';
+import { openScratchPlace } from '../../../src/compose/scratch-place.js';
+import type { VersionProof } from '../../../src/proof/proof.js';
+import { proveProject, type ScratchPlace } from '../../../src/proof/prove-project.js';
+import { createProject, type TestProject, type VersionFiles } from '../../harness/project.js';
+
+/* Projects that are not as a proof would like them. */
+
+let place: ScratchPlace & { close(): Promise<void> };
+const projects: TestProject[] = [];
+beforeAll(async () => {
+  place = await openScratchPlace();
+});
+afterAll(async () => {
+  await place.close();
+  await Promise.all(projects.map((project) => project.remove()));
+});
+
+async function prove(versions: readonly VersionFiles[], flyback = ''): Promise<readonly VersionProof[]> {
+  const files = await createProject({
+    database: {
+      name: 'none',
+      url: '',
+      jdbcUrl: 'jdbc:postgresql://nowhere/none',
+      user: 'nobody',
+      password: '',
+      drop: () => Promise.resolve(),
+    },
+    versions,
+    flyback,
+  });
+  projects.push(files);
+  return proveProject(await readFilesOnly({ folder: files.folder, environment: {} }), place);
+}
+
+const first = { version: '1', up: 'CREATE TABLE first (id int)', down: 'DROP TABLE first;' };
+const third = { version: '3', up: 'CREATE TABLE third (id int)', down: 'DROP TABLE third;' };
+
+describe('a migration that does not run here says nothing about its rollback, nor about those above it', () => {
+  test.each([
+    ['fails half-way', 'CREATE TABLE half (id int); SELECT 1 / 0', 'division by zero'],
+    ['needs a role', 'GRANT SELECT ON first TO somebody_else', '"somebody_else" does not exist'],
+    ['needs an extension', 'CREATE EXTENSION postgis', 'extension "postgis" is not available'],
+    ['needs a setting', `SELECT current_setting('app.tenant')`, 'app.tenant'],
+    [
+      'needs data',
+      `DO $$ BEGIN IF NOT EXISTS (SELECT FROM first) THEN RAISE 'no rows in first'; END IF; END $$`,
+      'no rows in first',
+    ],
+    ['has commands of psql', 'CREATE TABLE t (id int);\n\\d t\n', 'syntax error'],
+    ['drops the history with its schema', 'DROP SCHEMA public CASCADE; CREATE SCHEMA public', 'flyway_schema_history'],
+  ])('one that %s', async (_title, up, reason) => {
+    const proofs = await prove([first, { version: '2', up, down: 'SELECT 1;' }, third]);
+    expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'not-possible', 'not-possible']);
+    for (const proof of proofs.slice(1)) expect(proof.reason).toContain(reason);
+  });
+});
+
+test('a rollback that hangs is ended, and has failed', async () => {
+  const proofs = await prove(
+    [first, { version: '2', up: 'CREATE TABLE t (id int)', down: 'SELECT pg_sleep(3600);\nDROP TABLE t;' }, third],
+    '[run]\nstatementTimeout = "300ms"\n',
+  );
+  expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'failed', 'exact']);
+  expect(proofs[1]?.reason).toMatch(/statement timeout|statement_timeout/);
+});
+
+test('COPY with its data, and placeholders', async () => {
+  const proofs = await prove([
+    {
+      version: '1',
+      up: 'CREATE TABLE ${flyway:defaultSchema}.t (a int, b text);\nCOPY t (a, b) FROM STDIN;\n1\tone\n2\t\\N\n\\.\n',
+      down: 'DROP TABLE ${flyway:defaultSchema}.t;',
+    },
+    { version: '2', up: 'DELETE FROM t WHERE a = 2', down: 'INSERT INTO t VALUES (2, NULL);' },
+    { version: '3', up: `UPDATE t SET b = '' WHERE a = 1`, down: 'UPDATE t SET b = NULL WHERE a = 1;' },
+  ]);
+  expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'exact', 'data-lost']);
+});
+
+test('what has no transaction: a database of its own, a setting of the server', async () => {
+  const proofs = await prove([
+    { version: '1', up: 'CREATE DATABASE proof_input_beside', down: 'DROP DATABASE proof_input_beside;' },
+    { version: '2', up: `ALTER SYSTEM SET work_mem = '5MB'`, down: 'ALTER SYSTEM RESET work_mem;' },
+    { version: '3', up: `ALTER SYSTEM SET work_mem = '6MB'`, down: 'ALTER SYSTEM RESET maintenance_work_mem;' },
+    { version: '4', up: 'CREATE DATABASE proof_input_left', down: 'DO $$ BEGIN NULL; END $$;' },
+  ]);
+  expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'exact', 'different', 'failed']);
+  expect(proofs[2]?.reason).toContain('work_mem');
+  expect(proofs[3]?.changes).toMatchObject([{ kind: 'database', name: 'proof_input_left' }]);
+});
+
+test('roles, which a server has once: made, granted to, and forgotten', async () => {
+  const role = { version: '1', up: 'CREATE ROLE proof_input_role', down: 'DROP ROLE proof_input_role;' };
+  const granted = {
+    version: '2',
+    up: 'CREATE TABLE t (id int); GRANT SELECT ON t TO proof_input_role',
+    down: 'DROP TABLE t;',
+  };
+  const forgotten = { version: '3', up: 'CREATE ROLE proof_input_other', down: 'DO $$ BEGIN NULL; END $$;' };
+  const afterwards = {
+    version: '4',
+    up: 'GRANT SELECT ON t TO proof_input_other',
+    down: 'REVOKE SELECT ON t FROM proof_input_other;',
+  };
+  const proofs = await prove([role, granted, forgotten, afterwards]);
+  expect(proofs.map(({ grade, reason }) => `${grade} ${reason ?? ''}`)).toEqual([
+    'exact ',
+    'exact ',
+    expect.stringMatching(/^failed .*proof_input_other/),
+    'exact ',
+  ]);
+  expect(proofs[2]?.changes).toMatchObject([{ change: 'left-over', kind: 'role', name: 'proof_input_other' }]);
+});
