@@ -47,7 +47,7 @@ export const objectQueries: readonly CatalogQuery[] = [
       default: `coalesce(pg_get_expr(t.typdefaultbin, 'pg_type'::regclass), t.typdefault)`,
       range: `(SELECT concat_ws(', ', 'of ' || format_type(r.rngsubtype, NULL), 'collation ' || nullif(r.rngcollation, 0)::regcollation::text, 'operator class ' || (SELECT format('%I.%I', m.nspname, o.opcname) FROM pg_opclass o JOIN pg_namespace m ON m.oid = o.opcnamespace WHERE o.oid = r.rngsubopc),
  'canonical ' || nullif(r.rngcanonical, 0)::regprocedure::text, 'difference ' || nullif(r.rngsubdiff, 0)::regprocedure::text, 'multirange ' || r.rngmultitypid::regtype::text) FROM pg_range r WHERE r.rngtypid = t.oid)`,
-      functions: `CASE WHEN t.typtype = 'b' THEN concat_ws(', ', t.typinput::oid::regprocedure, t.typoutput::oid::regprocedure, nullif(t.typreceive::oid, 0)::regprocedure, nullif(t.typsend::oid, 0)::regprocedure, nullif(t.typanalyze::oid, 0)::regprocedure) END`,
+      functions: `CASE WHEN t.typtype = 'b' THEN concat_ws(', ', t.typinput::oid::regprocedure, t.typoutput::oid::regprocedure, nullif(t.typreceive::oid, 0)::regprocedure, nullif(t.typsend::oid, 0)::regprocedure, nullif(t.typanalyze::oid, 0)::regprocedure, 'modifiers ' || nullif(t.typmodin::oid, 0)::regprocedure::text, nullif(t.typmodout::oid, 0)::regprocedure, 'subscripts ' || nullif(t.typsubscript::oid, 0)::regprocedure::text, 'of ' || format_type(nullif(t.typelem, 0), NULL)) END`,
       layout: `CASE WHEN t.typtype = 'b' THEN concat_ws(' ', t.typlen, t.typalign, t.typstorage, t.typbyval, t.typcategory, t.typispreferred, quote_literal(t.typdelim::text), CASE WHEN t.typcollation <> 0 THEN 'collatable' END) END`,
     },
     `pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -60,7 +60,7 @@ WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')} AND (t.typtype IN ('e', 
     'constraint',
     `format('%I on domain %s', k.conname, k.contypid::regtype)`,
     { definition: 'pg_get_constraintdef(k.oid)', validated: unless('true', 'k.convalidated') },
-    `pg_constraint k JOIN pg_type t ON t.oid = k.contypid JOIN pg_namespace n ON n.oid = t.typnamespace WHERE ${ours('n')} AND ${notMember('pg_type', 't.oid')}`,
+    `pg_constraint k JOIN pg_type t ON t.oid = k.contypid JOIN pg_namespace n ON n.oid = t.typnamespace WHERE k.contypid > 0::oid AND ${ours('n')} AND ${notMember('pg_type', 't.oid')}`,
   ),
   objects(
     { catalogs: ['pg_cast'] },

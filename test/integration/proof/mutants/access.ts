@@ -33,7 +33,7 @@ function byDefault(objects: string, privilege: string, schema = 'IN SCHEMA app '
   };
 }
 
-function onDatabase(statement: string): string {
+export function onDatabase(statement: string): string {
   return `DO $do$ BEGIN EXECUTE format('ALTER DATABASE %I ${statement.replaceAll(`'`, `''`)}', current_database()); END $do$`;
 }
 

@@ -31,6 +31,10 @@ export const blindSpots: readonly {
     reason: 'pg_dump writes the state of triggers that a person made, not of the ones behind foreign keys.',
   },
   {
+    titles: /^table app\.p1, detachment that was interrupted: /,
+    reason: 'pg_dump writes a partition whose detachment was interrupted like any other.',
+  },
+  {
     titles: /^language app_lang, (trust|inline handler|validator): /,
     reason: "pg_dump leaves out what a language consists of when its handler is one of the server's own functions.",
   },

@@ -136,6 +136,11 @@ export const relations: readonly Subject[] = [
         'ALTER TABLE app.p DETACH PARTITION app.p1',
         'ALTER TABLE app.p ATTACH PARTITION app.p1 FOR VALUES FROM (0) TO (10)',
       ),
+      set(
+        'detachment that was interrupted',
+        `UPDATE pg_inherits SET inhdetachpending = true WHERE inhrelid = 'app.p1'::regclass`,
+        `UPDATE pg_inherits SET inhdetachpending = false WHERE inhrelid = 'app.p1'::regclass`,
+      ),
       set('fillfactor', 'ALTER TABLE app.p1 SET (fillfactor = 60)', 'ALTER TABLE app.p1 RESET (fillfactor)'),
     ],
   },

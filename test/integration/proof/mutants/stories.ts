@@ -1,3 +1,4 @@
+import { onDatabase } from './access.js';
 import { nothing, type Scenario } from './subject.js';
 
 /*
@@ -273,6 +274,54 @@ const residues: readonly Story[] = [
   },
 ];
 
+/** What belongs to the database or the server as a whole. */
+const wholes: readonly Story[] = [
+  {
+    title: 'the connection limit of the database',
+    up: onDatabase('CONNECTION LIMIT 5'),
+    faithful: onDatabase('CONNECTION LIMIT -1'),
+    named: 'database this one',
+  },
+  {
+    title: 'the owner of the database',
+    up: onDatabase('OWNER TO mutant_writer'),
+    faithful: onDatabase('OWNER TO CURRENT_USER'),
+    named: 'database this one',
+  },
+  {
+    title: 'privileges of the database',
+    up: databaseGrant('GRANT CREATE', 'TO'),
+    faithful: databaseGrant('REVOKE CREATE', 'FROM'),
+    named: 'database this one',
+  },
+  {
+    title: 'privileges of the schema public',
+    up: 'GRANT CREATE ON SCHEMA public TO mutant_reader',
+    faithful: 'REVOKE CREATE ON SCHEMA public FROM mutant_reader',
+    named: 'schema public',
+  },
+].map((story) => ({ ...story, before: '', faulty: nothing, change: 'different', fault: 'changed', alone: true }));
+
+function databaseGrant(verb: string, direction: string): string {
+  return `DO $do$ BEGIN EXECUTE format('${verb} ON DATABASE %I ${direction} mutant_reader', current_database()); END $do$`;
+}
+
+/** A privilege on a parameter; older servers have none. */
+const parameters: Scenario = {
+  title: 'privileges of a parameter',
+  // They belong to the server, and outlive the database of an earlier test.
+  before: 'REVOKE SET ON PARAMETER log_statement FROM mutant_reader',
+  up: 'GRANT SET ON PARAMETER log_statement TO mutant_reader',
+  faithful: 'REVOKE SET ON PARAMETER log_statement FROM mutant_reader',
+  faulty: nothing,
+  named: 'parameter privileges log_statement',
+  change: 'left-over',
+  fault: 'left behind',
+  alone: true,
+  from: 15,
+  until: Infinity,
+};
+
 /** Where sequences stand, and what large objects hold. */
 const positions: readonly Story[] = [
   {
@@ -330,4 +379,7 @@ export const stories: readonly Scenario[] = [
   ...rows,
   ...residues,
   ...positions,
-].map((story) => ({ fault: 'lost', from: 0, until: Infinity, ...story }));
+  ...wholes,
+]
+  .map((story): Scenario => ({ fault: 'lost', from: 0, until: Infinity, ...story }))
+  .concat(parameters);

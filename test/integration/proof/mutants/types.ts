@@ -103,6 +103,7 @@ export const types: readonly Subject[] = [
         ['preferred', word(', preferred = true')],
         ['delimiter', word(`, delimiter = ';'`)],
         ['default', word(`, default = 'x'`)],
+        ['modifiers', word(', typmod_in = varchartypmodin, typmod_out = varchartypmodout')],
         ['collatable', word(', collatable = true')],
       ]),
     ],
