@@ -8,13 +8,15 @@ import { summaryText } from './summary.js';
 /* The connection is cut after each message that the protocol exchanges, one run after the other. */
 
 /**
- * In which steps through the messages of client and server. The client's are few, and what it has sent decides. Where
- * no version has a transaction, the same is said again and again, and the mixed form says it too.
+ * In which steps through the messages of client and server; another seed begins with another message. The client's are
+ * few, and what it has sent decides: of the server's answers in between each third is enough where the transactional form
+ * has gone through all. Where no version has a transaction, the same is said again and again, and the mixed form says it
+ * too.
  */
 const paces: readonly (readonly [Form, number, number])[] = isFull
   ? [
       ['transactional', 1, 1],
-      ['mixed', 1, 1],
+      ['mixed', 1, 3],
       ['journalled', 4, 16],
     ]
   : [
