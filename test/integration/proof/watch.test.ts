@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CatalogWatch } from '../../../src/adapter/catalog-watch.js';
 import type { Session } from '../../../src/adapter/database.js';
-import { connect, loadProjectConfig, toolbox } from '../../../src/compose/open-project.js';
+import { toolbox } from '../../../src/compose/open-project.js';
 import { CatalogStore } from '../../../src/proof/catalog-store.js';
 import { compareCatalogs } from '../../../src/proof/compare-catalogs.js';
 import { isWatchableText } from '../../../src/proof/watchable.js';
 import { WatchedSession } from '../../../src/proof/watched-session.js';
-import { createDatabase, forEachMajor, type TestDatabase } from '../../harness/postgres.js';
-import { createProject, type TestProject } from '../../harness/project.js';
+import { forEachMajor } from '../../harness/postgres.js';
+import { startOwnServer, type OwnServer } from '../../harness/scratch-server.js';
 import { roles, scenariosFor } from './mutants/scenarios.js';
 
 /*
@@ -18,9 +18,9 @@ import { roles, scenariosFor } from './mutants/scenarios.js';
 /** Transactions between two looks at everything: a change that was missed is still there then, and named. */
 const together = 40;
 
-forEachMajor(({ url, major }) => {
-  let database: TestDatabase;
-  let project: TestProject;
+forEachMajor(({ major }) => {
+  // Roles and other databases are seen too: nobody else may make any meanwhile.
+  let server: OwnServer;
   let own: Session;
   let reader: Session;
   let watch: CatalogWatch;
@@ -28,11 +28,10 @@ forEachMajor(({ url, major }) => {
   const store = new CatalogStore();
 
   beforeAll(async () => {
-    database = await createDatabase(url);
-    project = await createProject({ database });
-    const config = await loadProjectConfig({ folder: project.folder, environment: {} });
-    own = await connect(config);
-    reader = await connect(config);
+    server = await startOwnServer(major);
+    const database = await server.createDatabase();
+    own = await database.connect();
+    reader = await database.connect();
     await own.query(roles);
     watch = (await toolbox.database.loadProofQueries()).watchCatalog(major, []);
     session = new WatchedSession(own, watch, toolbox.database.sql.commit);
@@ -41,8 +40,7 @@ forEachMajor(({ url, major }) => {
   afterAll(async () => {
     await own.close();
     await reader.close();
-    await project.remove();
-    await database.drop();
+    await server.stop();
   });
 
   /** Runs SQL in a transaction, and takes over what it touched. */
