@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect, loadProjectConfig, toolbox } from '../../../src/compose/open-project.js';
+import { toolbox } from '../../../src/compose/open-project.js';
 import type { Session } from '../../../src/adapter/database.js';
 import { compareCatalogs } from '../../../src/proof/compare-catalogs.js';
 import { gradeOfCatalog } from '../../../src/proof/grade.js';
-import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../../harness/postgres.js';
-import { createProject, type TestProject } from '../../harness/project.js';
+import { forEachMajor } from '../../harness/postgres.js';
+import { startOwnServer, type OwnServer } from '../../harness/scratch-server.js';
 
 /*
  * The judge of catalogs, shown each kind of thing that a migration can change: forgotten by its rollback the change must be
@@ -629,29 +629,23 @@ const cases: readonly Case[] = [
   },
 ];
 
-forEachMajor((server) => {
-  let database: TestDatabase;
-  let project: TestProject;
+forEachMajor(({ major }) => {
+  // Roles and other databases are seen too: nobody else may make any meanwhile.
+  let server: OwnServer;
   let session: Session;
 
   beforeAll(async () => {
-    database = await createDatabase(server.url);
-    project = await createProject({ database });
-    await runOn(database.url, base);
-    session = await connect(await loadProjectConfig({ folder: project.folder, environment: {} }));
+    server = await startOwnServer(major);
+    session = await (await server.createDatabase()).connect();
+    await session.query(base);
   });
   afterAll(async () => {
     await session.close();
-    await runOn(
-      database.url,
-      'DROP OWNED BY judged_reader, judged_owner CASCADE; DROP ROLE judged_reader, judged_owner',
-    );
-    await project.remove();
-    await database.drop();
+    await server.stop();
   });
 
   describe('a change', () => {
-    test.each(cases.filter(({ from = 0 }) => from <= server.major))(
+    test.each(cases.filter(({ from = 0 }) => from <= major))(
       'of $what is named when it stays, and nothing is when it is taken back',
       async ({ up, down, named }) => {
         const queries = await toolbox.database.loadProofQueries();

@@ -192,7 +192,7 @@ WHERE ${made('o.objoid')} AND (o.classoid <> 'pg_database'::regclass OR o.objoid
     {
       attributes: `concat_ws(', ', CASE WHEN o.rolsuper THEN 'superuser' END, CASE WHEN NOT o.rolinherit THEN 'noinherit' END, CASE WHEN o.rolcreaterole THEN 'createrole' END, CASE WHEN o.rolcreatedb THEN 'createdb' END,
  CASE WHEN o.rolcanlogin THEN 'login' END, CASE WHEN o.rolreplication THEN 'replication' END, CASE WHEN o.rolbypassrls THEN 'bypassrls' END, 'limit ' || nullif(o.rolconnlimit, -1), 'until ' || o.rolvaliduntil)`,
-      'member of': `(SELECT string_agg(DISTINCT format('%s%s', m.roleid::regrole, CASE WHEN m.admin_option THEN ' with admin' ELSE '' END), ', ') FROM pg_auth_members m WHERE m.member = o.oid)`,
+      'member of': `(SELECT string_agg(DISTINCT format('%s%s%s%s', m.roleid::regrole, CASE WHEN m.admin_option THEN ' with admin' END, CASE WHEN to_jsonb(m) ->> 'inherit_option' = 'false' THEN ' without inherit' END, CASE WHEN to_jsonb(m) ->> 'set_option' = 'false' THEN ' without set' END), ', ') FROM pg_auth_members m WHERE m.member = o.oid)`,
     },
     `pg_roles o WHERE o.rolname !~ '^pg_'`,
   ),

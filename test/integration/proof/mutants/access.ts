@@ -146,6 +146,35 @@ function labelled(what: string, catalog: string, id: string, part = 0): Property
   );
 }
 
+/** What a membership allows; older servers know nothing but admin. */
+export const memberships: readonly Subject[] = [
+  {
+    kind: 'role',
+    name: 'app_member',
+    create: 'CREATE ROLE app_member; GRANT mutant_reader TO app_member',
+    drop: 'DROP ROLE app_member',
+    properties: [
+      set(
+        'inheritance of a membership',
+        'GRANT mutant_reader TO app_member WITH INHERIT FALSE',
+        'GRANT mutant_reader TO app_member WITH INHERIT TRUE',
+        { from: 16 },
+      ),
+      set(
+        'setting the role of a membership',
+        'GRANT mutant_reader TO app_member WITH SET FALSE',
+        'GRANT mutant_reader TO app_member WITH SET TRUE',
+        { from: 16 },
+      ),
+      set(
+        'administration of a membership',
+        'GRANT mutant_reader TO app_member WITH ADMIN OPTION',
+        'REVOKE ADMIN OPTION FOR mutant_reader FROM app_member',
+      ),
+    ],
+  },
+];
+
 /** Providers of security labels are modules; what one would write is written by hand. */
 export const labels: readonly Subject[] = [
   ['table app.t', labelled('of a table', 'pg_class', `'app.t'::regclass`)] as const,

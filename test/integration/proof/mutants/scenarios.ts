@@ -1,4 +1,4 @@
-import { access, alone, labels } from './access.js';
+import { access, alone, labels, memberships } from './access.js';
 import { columns } from './columns.js';
 import { constraints } from './constraints.js';
 import { indexes } from './indexes.js';
@@ -19,6 +19,7 @@ const subjects = [
   ...access,
   ...alone,
   ...labels,
+  ...memberships,
   ...replication,
 ];
 
