@@ -7,6 +7,7 @@ import { applyFixture, readFixtures, type Fixtures } from '../scratch/fixtures.j
 import type { VersionProof } from './proof.js';
 import { proveVersion } from './prove-version.js';
 import type { ScratchPlace } from './scratch-place.js';
+import { throwIfCancelled } from './throw-if-cancelled.js';
 import { mayMakeServerObjects, watchableVersions } from './watchable.js';
 import { WatchedDatabase } from './watched-database.js';
 
@@ -26,12 +27,17 @@ export class ProofDatabases {
   /** Applied so far, in every database that is open, each with its fixture. */
   readonly #applied: Migration[] = [];
   #plain: { readonly name: string; applied: number } | undefined;
-  #watched: { readonly name: string; readonly database: WatchedDatabase } | undefined;
+  #watched: { readonly name: string; readonly session: Session; readonly database: WatchedDatabase } | undefined;
   /** Where the plain database and its copies are. */
   #plainPlace: ScratchPlace | undefined;
   #other: (ScratchPlace & { close(): Promise<void> }) | undefined;
   readonly #makesServerObjects: boolean;
   #hasUnwatched = false;
+  /** Sessions in which something may run. */
+  readonly #working = new Set<Session>();
+  readonly #onAbort = (): void => {
+    for (const session of this.#working) void session.cancel();
+  };
   /** Its fixture has still to run in the watched database: what is wrong with it is no fault of the version. */
   #proven: Migration | undefined;
 
@@ -42,6 +48,7 @@ export class ProofDatabases {
     this.#place = place;
     this.#way = way;
     this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort);
     this.#isWatchable = watchableVersions(project);
     this.#makesServerObjects = mayMakeServerObjects(project);
     this.#table = project.toolbox.history.tableName(project.config.flyway, 'public');
@@ -73,6 +80,7 @@ export class ProofDatabases {
   }
 
   async close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
     await this.#unwatch();
     if (this.#plain !== undefined) await this.#plainPlace?.drop(this.#plain.name);
     this.#plain = undefined;
@@ -148,9 +156,9 @@ export class ProofDatabases {
   async #openWatched(): Promise<WatchedDatabase> {
     if (this.#watched !== undefined) return this.#watched.database;
     const name = this.#applied.length === 0 ? await this.#createEmpty(this.#place) : await this.#copy();
-    const session = await this.#place.connect(name);
+    const session = await this.#connect(this.#place, name);
+    const reader = await this.#place.connect(name);
     try {
-      const reader = await this.#place.connect(name);
       const database = await WatchedDatabase.open({
         project: this.#project,
         table: this.#table,
@@ -158,18 +166,21 @@ export class ProofDatabases {
         reader,
         signal: this.#signal,
       });
-      this.#watched = { name, database };
+      this.#watched = { name, session, database };
       return database;
     } catch (error) {
+      this.#working.delete(session);
       await session.close();
+      await reader.close();
       throw error;
     }
   }
 
   async #unwatch(): Promise<void> {
     if (this.#watched === undefined) return;
-    const { name, database } = this.#watched;
+    const { name, session, database } = this.#watched;
     this.#watched = undefined;
+    this.#working.delete(session);
     this.#hasUnwatched = true;
     await database.close();
     await this.#place.drop(name);
@@ -211,11 +222,20 @@ export class ProofDatabases {
     }
   }
 
-  async #with<T>(place: ScratchPlace, name: string, work: (session: Session) => Promise<T>): Promise<T> {
+  /** A session in which whatever runs is ended when the proof is. Throws FlybackError cancelled. */
+  async #connect(place: ScratchPlace, name: string): Promise<Session> {
+    throwIfCancelled(this.#signal);
     const session = await place.connect(name);
+    this.#working.add(session);
+    return session;
+  }
+
+  async #with<T>(place: ScratchPlace, name: string, work: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.#connect(place, name);
     try {
       return await work(session);
     } finally {
+      this.#working.delete(session);
       await session.close();
     }
   }

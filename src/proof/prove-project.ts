@@ -6,6 +6,7 @@ import type { VersionProof } from './proof.js';
 import { ProofDatabases } from './proof-databases.js';
 import { unproven } from './prove-version.js';
 import type { ScratchPlace } from './scratch-place.js';
+import { throwIfCancelled } from './throw-if-cancelled.js';
 
 export type { ScratchPlace } from './scratch-place.js';
 
@@ -47,11 +48,7 @@ export async function proveProject(
   try {
     for (const migration of versioned) {
       if (proofs.length === wanted.length) break;
-      if (options.signal?.aborted === true) {
-        throw new FlybackError('cancelled', 'The proof was cancelled.', {
-          hint: 'Nothing but scratch data was touched.',
-        });
-      }
+      throwIfCancelled(options.signal);
       try {
         if (isWanted(migration)) {
           const proof = await databases.prove(migration);
@@ -59,6 +56,7 @@ export async function proveProject(
           add(proof);
         } else await databases.apply(migration);
       } catch (error) {
+        throwIfCancelled(options.signal);
         if (!(error instanceof FlybackError) || error.code !== 'script-failed') throw error;
         for (const left of wanted.slice(proofs.length)) add(unproven(left, 'not-possible', error.message));
       }

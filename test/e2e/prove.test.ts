@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 /* flyback prove as a user runs it: on files alone, with the server that comes along. */
@@ -114,5 +114,28 @@ describe('flyback prove', () => {
     await fs.writeFile(script, `-- flyback: leaves public.kept_by_r7\n${text}\nCREATE TABLE kept_by_r7 (id int);\n`);
     const { code, proofs } = await prove(['7']);
     expect({ code, grade: proofs[0]?.grade }).toEqual({ code: 0, grade: 'exact' });
+  });
+
+  test('Ctrl-C ends a migration that hangs, and nothing is left', async () => {
+    const migration = (version: number): string => path.join(folder, 'migrations', `V${version}__waits.sql`);
+    await fs.writeFile(migration(11), 'SELECT pg_sleep(3600);');
+    await fs.writeFile(path.join(folder, 'rollbacks', 'R11__waits.sql'), 'DROP TABLE IF EXISTS nothing;');
+    const child = spawn(process.execPath, [path.join(root, 'dist', 'cli.js'), 'prove', '10', '11'], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: os.homedir() },
+    });
+    let said = '';
+    const isProven = new Promise<void>((resolve) => {
+      child.stderr.on('data', (data: Buffer) => {
+        said += data.toString();
+        if (said.includes('1/2')) resolve();
+      });
+    });
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    await isProven;
+    child.kill('SIGINT');
+    expect(await ended, said).toBe(3);
+    expect(said).toContain('cancelled');
+    await expect(fs.access(path.join(folder, 'flyback.lock'))).rejects.toThrow();
   });
 });
