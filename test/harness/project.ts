@@ -41,6 +41,16 @@ export interface ProjectOptions {
   readonly flywayMajor?: FlywayMajor;
 }
 
+/** For projects that are about files alone: nothing answers there. */
+export const noDatabase: TestDatabase = {
+  name: 'none',
+  url: '',
+  jdbcUrl: 'jdbc:postgresql://nowhere/none',
+  user: 'nobody',
+  password: '',
+  drop: () => Promise.resolve(),
+};
+
 export interface CommandResult {
   /** Exit code, or the signal's name. */
   readonly code: number | string;

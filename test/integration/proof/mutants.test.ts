@@ -5,7 +5,7 @@ import type { VersionProof } from '../../../src/proof/proof.js';
 import { proveVersion } from '../../../src/proof/prove-version.js';
 import { verdictOf } from '../../../src/proof/verdict.js';
 import { forEachMajor } from '../../harness/postgres.js';
-import { createProject, type TestProject } from '../../harness/project.js';
+import { createProject, noDatabase, type TestProject } from '../../harness/project.js';
 import { startOwnServer, type OwnDatabase, type OwnServer } from '../../harness/scratch-server.js';
 import { roles, scenariosAlone, scenariosFor } from './mutants/scenarios.js';
 import { joined, numberIn, type Scenario } from './mutants/subject.js';
@@ -41,14 +41,7 @@ function groupsOf(scenarios: readonly Scenario[], first: number): readonly Group
 /** A folder in which version n migrates and takes back everything in the nth group. */
 async function createFolder(groups: readonly Group[], rollback: Rollback): Promise<TestProject> {
   return createProject({
-    database: {
-      name: 'none',
-      url: '',
-      jdbcUrl: 'jdbc:postgresql://nowhere/none',
-      user: 'nobody',
-      password: '',
-      drop: () => Promise.resolve(),
-    },
+    database: noDatabase,
     versions: groups.map(({ scenarios }, at) => ({
       version: String(at + 1),
       up: joined(...scenarios.map(({ up }) => up)),

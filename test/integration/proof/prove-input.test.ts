@@ -3,7 +3,7 @@ import { readFilesOnly } from '../../../src/compose/open-project.js';
 import { openScratchPlace } from '../../../src/compose/scratch-place.js';
 import type { VersionProof } from '../../../src/proof/proof.js';
 import { proveProject, type ScratchPlace } from '../../../src/proof/prove-project.js';
-import { createProject, type TestProject, type VersionFiles } from '../../harness/project.js';
+import { createProject, noDatabase, type TestProject, type VersionFiles } from '../../harness/project.js';
 
 /* Projects that are not as a proof would like them. */
 
@@ -19,14 +19,7 @@ afterAll(async () => {
 
 async function prove(versions: readonly VersionFiles[], flyback = ''): Promise<readonly VersionProof[]> {
   const files = await createProject({
-    database: {
-      name: 'none',
-      url: '',
-      jdbcUrl: 'jdbc:postgresql://nowhere/none',
-      user: 'nobody',
-      password: '',
-      drop: () => Promise.resolve(),
-    },
+    database: noDatabase,
     versions,
     flyback,
   });

@@ -4,19 +4,10 @@ import { readFilesOnly } from '../../../src/compose/open-project.js';
 import type { VersionProof } from '../../../src/proof/proof.js';
 import { proveChain, type ChainProof } from '../../../src/proof/prove-chain.js';
 import { proveProject, type ScratchPlace } from '../../../src/proof/prove-project.js';
-import { createProject, type TestProject, type VersionFiles } from '../../harness/project.js';
+import { createProject, noDatabase, type TestProject, type VersionFiles } from '../../harness/project.js';
 import { scenariosFor } from './mutants/scenarios.js';
 
 /* Proofs of whole projects, on the server that comes along: what a look at the touched alone comes to, and what else is found. */
-
-const noDatabase = {
-  name: 'none',
-  url: '',
-  jdbcUrl: 'jdbc:postgresql://nowhere/none',
-  user: 'nobody',
-  password: '',
-  drop: () => Promise.resolve(),
-};
 
 let place: ScratchPlace & { close(): Promise<void> };
 const projects: TestProject[] = [];

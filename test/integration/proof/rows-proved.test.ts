@@ -6,18 +6,9 @@ import { openScratchPlace } from '../../../src/compose/scratch-place.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import type { VersionProof } from '../../../src/proof/proof.js';
 import { proveProject, type ScratchPlace } from '../../../src/proof/prove-project.js';
-import { createProject, type TestProject, type VersionFiles } from '../../harness/project.js';
+import { createProject, noDatabase, type TestProject, type VersionFiles } from '../../harness/project.js';
 
 /* Rows in the proofs of whole projects: fixtures, positions of sequences, large objects. */
-
-const noDatabase = {
-  name: 'none',
-  url: '',
-  jdbcUrl: 'jdbc:postgresql://nowhere/none',
-  user: 'nobody',
-  password: '',
-  drop: () => Promise.resolve(),
-};
 
 let place: ScratchPlace & { close(): Promise<void> };
 const projects: TestProject[] = [];
