@@ -195,7 +195,10 @@ describeWithPgBouncer('a rollback of three versions through a pooler', () => {
     expect(outcome.failure).toBeUndefined();
     await diagnoseProject({ folder: pooled.folder, environment: {} });
     expect(await runOn(pooled.database.url, settings)).toEqual([before]);
-    const held = await runOn(database.url, `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory'`);
+    const held = await runOn(
+      database.url,
+      `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    );
     expect(held).toEqual([{ n: 0 }]);
   });
 
