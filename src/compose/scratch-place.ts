@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { startEmbedded } from '../../adapters/databases/postgresql/embedded.js';
 import { findEmbeddedPackage } from '../../adapters/databases/postgresql/embedded-binaries.js';
+import { readScratchFitness } from '../../adapters/databases/postgresql/catalog/server-objects.js';
 import type { Session } from '../adapter/database.js';
 import type { ConnectionSettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
@@ -13,8 +14,8 @@ export type OpenScratchPlace = ScratchPlace & { close(): Promise<void> };
 /**
  * A place for proofs: on an embedded server of this process's own, of the major whose npm package the project has installed
  * or else the one that comes along; or on the server that `scratch` connects to, where databases are made beside the one it
- * names. Throws FlybackError embedded-unavailable, or scratch-refused when the scratch
- * server is the target's, its database is not empty, or its role is no superuser.
+ * names. Throws FlybackError embedded-unavailable, or scratch-refused when the scratch server is the target's, its database is
+ * not empty, or its role is no superuser.
  */
 export async function openScratchPlace(
   scratch?: ConnectionSettings,
@@ -23,7 +24,7 @@ export async function openScratchPlace(
 ): Promise<OpenScratchPlace> {
   if (scratch !== undefined) return onServer(scratch, target);
   const server = await startEmbedded({ listen: 'socket', binariesFolder: findEmbeddedPackage(projectFolder) });
-  const settings = { ...local, hosts: [{ host: server.host, port: server.port }] };
+  const settings = { ...embeddedConnection, hosts: [{ host: server.host, port: server.port }] };
   const maintenance = await toolbox.database.connect({ ...settings, databaseName: server.databaseName });
   return placeOn(maintenance, settings, {
     description: `PostgreSQL ${server.version}, embedded`,
@@ -47,18 +48,14 @@ async function onServer(
   }
   const maintenance = await toolbox.database.connect(scratch);
   try {
-    const [answer] = await maintenance.query(
-      `SELECT (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = c.oid AND x.deptype = 'e')),
- (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)`,
-    );
-    const [relations, isSuperuser] = answer?.rows[0] ?? [];
-    if (relations !== '0') {
+    const { isEmpty, isSuperuser } = await readScratchFitness(maintenance);
+    if (!isEmpty) {
       throw refused(
         `The database ${maintenance.facts.databaseName} of ${scratch.display} is not empty.`,
         'Name an empty database of a server that nobody needs; databases for the proofs are made beside it.',
       );
     }
-    if (isSuperuser !== 't') {
+    if (!isSuperuser) {
       throw refused(
         `The role ${maintenance.facts.user} is no superuser on ${scratch.display}.`,
         'Proofs make databases there, apply migrations of every kind, and read all of the catalog: connect as a superuser.',
@@ -116,7 +113,8 @@ function placeOn(
   };
 }
 
-const local: Omit<ConnectionSettings, 'hosts' | 'databaseName'> = {
+/** How one connects to an embedded server; host and database come with it. */
+export const embeddedConnection: Omit<ConnectionSettings, 'hosts' | 'databaseName'> = {
   database: 'postgresql',
   user: 'postgres',
   password: undefined,

@@ -10,7 +10,7 @@ import { comparePictures, picture } from './picture.js';
 import type { RowChange } from './proof.js';
 import type { ScratchPlace } from './scratch-place.js';
 import { verdictOfScripts } from './verdict.js';
-import { attempted, takeBack } from './version-run.js';
+import { attempted, takeBack, type ProofRequest } from './version-run.js';
 import { mayMakeServerObjects } from './watchable.js';
 
 /** What became of a database that was taken all the way down, and up again. */
@@ -37,19 +37,42 @@ export async function proveChain(
   place: ScratchPlace,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<ChainProof | undefined> {
-  const started = performance.now();
   const versioned = inOrder(project.migrations.migrations, project.toolbox).filter(({ kind }) => kind === 'versioned');
   const known = new Map(project.pairs.map(({ version, script }) => [version.key, script]));
   const scripts = versioned.map(({ version }) => (version === undefined ? undefined : known.get(version.key)));
   const kept = scripts.lastIndexOf(undefined) + 1;
   if (kept === versioned.length) return undefined;
   const [lower, upper] = [versioned.slice(0, kept), versioned.slice(kept)];
-  const table = project.toolbox.history.tableName(project.config.flyway, 'public');
   // What earlier proofs made on their server, such as a role, would be in the way.
   const other = mayMakeServerObjects(project) ? await place.another?.() : undefined;
   const own = other ?? place;
-  const name = await own.create();
-  const session = await own.connect(name);
+  try {
+    const name = await own.create();
+    const session = await own.connect(name);
+    try {
+      return await proveThere({ project, session, signal: options.signal }, { lower, upper, scripts });
+    } finally {
+      await session.close();
+      await own.drop(name);
+    }
+  } finally {
+    await other?.close();
+  }
+}
+
+/** What is applied first and stays, what comes down and goes up again, and the scripts of all. */
+interface Versions {
+  readonly lower: readonly Migration[];
+  readonly upper: readonly Migration[];
+  readonly scripts: readonly (RollbackScript | undefined)[];
+}
+
+async function proveThere(
+  { project, session, signal }: Pick<ProofRequest, 'project' | 'session' | 'signal'>,
+  { lower, upper, scripts }: Versions,
+): Promise<ChainProof> {
+  const started = performance.now();
+  const table = project.toolbox.history.tableName(project.config.flyway, 'public');
   const base = { versions: upper.length, stoppedAt: lower.at(-1)?.version?.text };
   const finish = (found: Pick<ChainProof, 'grade' | 'reason'> & Partial<ChainProof>): ChainProof => ({
     ...base,
@@ -67,7 +90,7 @@ export async function proveChain(
     return done.error;
   };
   try {
-    const at = { project, session, table, signal: options.signal };
+    const at = { project, session, table, signal };
     const notApplied = await apply(lower);
     const below = await picture(at);
     const failed = notApplied ?? (await apply(upper));
@@ -89,9 +112,5 @@ export async function proveChain(
   } catch (error) {
     if (!(error instanceof FlybackError) || error.code === 'cancelled' || error.code === 'internal') throw error;
     return finish({ grade: 'failed', reason: error.message });
-  } finally {
-    await session.close();
-    await own.drop(name);
-    await other?.close();
   }
 }

@@ -19,6 +19,7 @@ export interface ProveOptions {
    */
   readonly way?: 'quickly' | 'thoroughly' | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called again from the first version on when everything has to be proven anew, thoroughly. */
   readonly onProof?: ((proof: VersionProof, done: number, of: number) => void) | undefined;
 }
 

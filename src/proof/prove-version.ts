@@ -7,15 +7,15 @@ import { comparePictures, picture, readRows } from './picture.js';
 import { proveWithRows } from './prove-with-rows.js';
 import { runTwice } from './run-twice.js';
 import { verdictOf } from './verdict.js';
-import { attempted, migrate, takeBack, type ProofRequest } from './version-run.js';
+import { attemptsInto, migrate, takeBack, type ProofRequest } from './version-run.js';
 
 export type { ProofRequest } from './version-run.js';
 
 /**
  * Applies a migration to the scratch database, takes it back with the very run that production would see, compares
  * catalog and rows with what was there before, does the same with generated rows in tables that are empty, and applies it
- * again. Leaves the version applied when the grade is better than `failed`; otherwise the database is of no further use. Reads the whole catalog and every row each time:
- * nothing has to be known about what a migration may change.
+ * again. Leaves the version applied when the grade is better than `failed`; otherwise the database is of no further use.
+ * Reads the whole catalog and every row each time: nothing has to be known about what a migration may change.
  */
 export async function proveVersion(request: ProofRequest): Promise<VersionProof> {
   const { migration, project } = request;
@@ -28,11 +28,7 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
     steps,
     durationMs: performance.now() - started,
   });
-  const attempt = async (action: ProofStep['action'], work: () => Promise<unknown>): Promise<string | undefined> => {
-    const done = await attempted(work);
-    steps.push({ action, ...done });
-    return done.error;
-  };
+  const attempt = attemptsInto(steps);
 
   const before = await picture(request);
   const failedMigration = await attempt('migrate', () => migrate(request));

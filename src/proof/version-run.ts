@@ -9,6 +9,7 @@ import { planRollback } from '../plan/plan-rollback.js';
 import type { ConnectedProject, Project } from '../project/project.js';
 import { rollback } from '../run/rollback.js';
 import { applyMigrations } from '../scratch/apply-migrations.js';
+import type { ProofStep } from './proof.js';
 
 /** What a proof works in: a project's files, and a scratch database in which every earlier version is applied. */
 export interface ProofRequest {
@@ -60,6 +61,17 @@ export async function takeBack(request: Omit<ProofRequest, 'migration'>, target:
   const result = await rollback(connected, built, { reason: 'proof', signal });
   if (result.failure !== undefined) throw result.failure;
   return built;
+}
+
+/** Runs steps one after the other and keeps how each went in `steps`; each resolves with why it did not work. */
+export function attemptsInto(
+  steps: ProofStep[],
+): (action: ProofStep['action'], work: () => Promise<unknown>) => Promise<string | undefined> {
+  return async (action, work) => {
+    const done = await attempted(work);
+    steps.push({ action, ...done });
+    return done.error;
+  };
 }
 
 /** Runs a step, timed; resolves with why it did not work. Throws what is no fault of the project. */

@@ -17,7 +17,7 @@ import { unproven } from './prove-version.js';
 import { proveWithRows } from './prove-with-rows.js';
 import { runTwice } from './run-twice.js';
 import { verdictOf } from './verdict.js';
-import { attempted, ownTables, takeBack } from './version-run.js';
+import { attemptsInto, ownTables, takeBack } from './version-run.js';
 import { mayGrant } from './watchable.js';
 import { WatchedSession } from './watched-session.js';
 
@@ -119,11 +119,7 @@ export class WatchedDatabase {
   async prove(migration: Migration): Promise<{ readonly proof: VersionProof; readonly isSpent: boolean } | undefined> {
     const started = performance.now();
     const steps: ProofStep[] = [];
-    const attempt = async (action: ProofStep['action'], work: () => Promise<unknown>): Promise<string | undefined> => {
-      const done = await attempted(work);
-      steps.push({ action, ...done });
-      return done.error;
-    };
+    const attempt = attemptsInto(steps);
     const { project, table, signal } = this.#options;
     const up = (): Promise<string | undefined> => attempt('migrate', () => this.#migrate(migration));
     const down = (): Promise<string | undefined> =>

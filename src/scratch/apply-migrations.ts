@@ -1,4 +1,4 @@
-import type { Session, SqlDialect } from '../adapter/database.js';
+import type { ServerFailure, Session, SqlDialect } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { FlywaySettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
@@ -73,16 +73,7 @@ export async function applyMigration(
   const { session, toolbox, settings, table } = request;
   const { database, history } = toolbox;
   const text =
-    settings.placeholderReplacement && migration.placeholderReplacement !== false
-      ? history.replacePlaceholders(migration.sql, settings, {
-          file: migration.file,
-          defaultSchema: table.schema,
-          user: session.facts.user,
-          databaseName: session.facts.databaseName,
-          table: table.name,
-          timestamp: new Date().toISOString().slice(0, 19).replace('T', ' '),
-        })
-      : migration.sql;
+    migration.placeholderReplacement === false ? migration.sql : replaced(request, migration.file, migration.sql);
   const { statements, metaCommands } = database.dialect.split(text);
   const inTransaction = runsInTransaction(migration, settings, statements, database.dialect);
   const row = history.scratch.insertRow(database, table, migration, 0);
@@ -122,15 +113,34 @@ export async function applyMigration(
   }
   await session.pipeline(opening);
   for (const statement of statements) {
-    const failure =
-      statement.copyData === undefined
-        ? (await session.pipeline([statement.text])).failure?.error
-        : await session
-            .copyIn(statement.text, statement.copyData)
-            .then((copied) => ('failure' in copied ? copied.failure : undefined));
+    const failure = await sendStatement(session, statement);
     if (failure !== undefined) {
       await fail(`in line ${statement.line}: ${failure.message}`, failure.serverCode, failure.hint);
     }
   }
   for (const message of closing) await session.query(message);
+}
+
+/** The text of a file with its placeholders replaced, where the project has them replaced. */
+export function replaced(
+  { session, toolbox, settings, table }: Omit<ApplyRequest, 'migrations'>,
+  file: string,
+  sql: string,
+): string {
+  if (!settings.placeholderReplacement) return sql;
+  return toolbox.history.replacePlaceholders(sql, settings, {
+    file,
+    defaultSchema: table.schema,
+    user: session.facts.user,
+    databaseName: session.facts.databaseName,
+    table: table.name,
+    timestamp: new Date().toISOString().slice(0, 19).replace('T', ' '),
+  });
+}
+
+/** Runs one statement, with the data of COPY; resolves with why it failed. */
+export async function sendStatement(session: Session, statement: Statement): Promise<ServerFailure | undefined> {
+  if (statement.copyData === undefined) return (await session.pipeline([statement.text])).failure?.error;
+  const copied = await session.copyIn(statement.text, statement.copyData);
+  return 'failure' in copied ? copied.failure : undefined;
 }

@@ -6,7 +6,7 @@ import { sha256 } from '../fingerprint/fingerprint.js';
 import type { Version } from '../history/version.js';
 import type { Project } from '../project/project.js';
 import { readScriptFile } from '../scripts/read-script-file.js';
-import type { ApplyRequest } from './apply-migrations.js';
+import { replaced, sendStatement, type ApplyRequest } from './apply-migrations.js';
 
 /** Rows that a user wants to be there for the proofs of later versions: a file F<version>__<description>.sql. */
 export interface Fixture {
@@ -144,26 +144,11 @@ export async function applyFixture(
   const fixture = request.fixtures.get(version.key);
   if (fixture === undefined) return;
   const { database, history } = toolbox;
-  const text = settings.placeholderReplacement
-    ? history.replacePlaceholders(fixture.sql, settings, {
-        file: fixture.file,
-        defaultSchema: table.schema,
-        user: session.facts.user,
-        databaseName: session.facts.databaseName,
-        table: table.name,
-        timestamp: new Date().toISOString().slice(0, 19).replace('T', ' '),
-      })
-    : fixture.sql;
-  const { statements } = database.dialect.split(text);
+  const { statements } = database.dialect.split(replaced(request, fixture.file, fixture.sql));
   await session.query(database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table)));
   await session.query('BEGIN');
   for (const statement of statements) {
-    const failure =
-      statement.copyData === undefined
-        ? (await session.pipeline([statement.text])).failure?.error
-        : await session
-            .copyIn(statement.text, statement.copyData)
-            .then((copied) => ('failure' in copied ? copied.failure : undefined));
+    const failure = await sendStatement(session, statement);
     if (failure === undefined) continue;
     await session.query(database.sql.rollback);
     throw new FlybackError(

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { startEmbedded, type EmbeddedServer } from '../../adapters/databases/postgresql/embedded.js';
 import type { Session } from '../../src/adapter/database.js';
 import { toolbox } from '../../src/compose/open-project.js';
+import { embeddedConnection } from '../../src/compose/scratch-place.js';
 import { findBinaries } from './servers.js';
 
 /** A server of one test file's own, for what would disturb others: roles, settings, whatever belongs to no database. */
@@ -24,19 +25,9 @@ export async function startOwnServer(major: number): Promise<OwnServer> {
   const server = await startEmbedded({ listen: 'tcp', major, binariesFolder: await findBinaries(major) });
   const connectTo = (databaseName: string): Promise<Session> =>
     toolbox.database.connect({
-      database: 'postgresql',
+      ...embeddedConnection,
       hosts: [{ host: server.host, port: server.port }],
       databaseName,
-      user: server.user,
-      password: undefined,
-      tls: { mode: 'disable' },
-      targetServer: 'any',
-      searchPath: [],
-      options: undefined,
-      applicationName: 'flyback',
-      connectTimeoutMs: 10_000,
-      initSql: undefined,
-      display: 'the scratch server',
     });
   const maintenance = await connectTo(server.databaseName);
   return {

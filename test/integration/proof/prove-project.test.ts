@@ -237,6 +237,17 @@ describe('all the way down and up again', () => {
     expect(await chain([first, { version: '2', up: second.up }])).toBeUndefined();
   });
 
+  test('with a role, which an earlier proof has made on its server', async () => {
+    const role = { version: '1', up: 'CREATE ROLE chain_role', down: 'DROP ROLE chain_role;' };
+    expect((await prove([role])).map(({ grade }) => grade)).toEqual(['exact']);
+    expect(await chain([role, second])).toMatchObject({ versions: 2, grade: 'exact', again: [] });
+    const kept = { ...role, down: 'DROP ROLE IF EXISTS nobody_at_all;' };
+    expect(await chain([kept, second])).toMatchObject({
+      grade: 'failed',
+      changes: [{ change: 'left-over', kind: 'role', name: 'chain_role' }],
+    });
+  });
+
   test('what one of them leaves behind is named, and what does not run again fails', async () => {
     const leaving = { ...second, up: 'CREATE TABLE b (id int); CREATE INDEX a_id ON a (id)' };
     expect(await chain([{ version: '1', up: first.up }, leaving])).toMatchObject({

@@ -2,6 +2,7 @@ import type { QueryResult, Session } from '../../../../src/adapter/database.js';
 import { FlybackError } from '../../../../src/errors/error.js';
 import type { QualifiedName } from '../../../../src/history/history.js';
 import { qualified, quoteLiteral } from '../quoting.js';
+import { notMember, ours } from './parts.js';
 
 /**
  * Every setting on which the text of a value depends (PostgreSQL manual, "Client Connection Defaults"), and row security,
@@ -62,8 +63,8 @@ export function oidsOf(names: readonly string[]): string {
 /** Condition on pg_class c and pg_namespace n: made by a person, in no extension, among `only`, none of `without`. */
 export function ownRelation(without: readonly QualifiedName[], only: readonly string[] | undefined): string {
   return [
-    `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
-    `NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')`,
+    ours('n'),
+    notMember('pg_class', 'c.oid'),
     ...(only === undefined ? [] : [`c.oid = ANY (${oidsOf(only)})`]),
     ...(without.length === 0 ? [] : [`(c.oid = ANY (${oidsOf(without.map(qualified))})) IS NOT TRUE`]),
   ].join(' AND ');

@@ -15,15 +15,19 @@ export function catalogQueries(major: number): readonly CatalogQuery[] {
   );
 }
 
-/** These queries as one; `without` names tables that are left out with all that belongs to them. */
-export function unionSql(queries: readonly string[], without: readonly QualifiedName[]): string {
+/**
+ * These queries as one; `without` names tables that are left out with all that belongs to them. `chosen`: the query of the
+ * ids that the queries find as "SELECT id FROM chosen".
+ */
+export function unionSql(queries: readonly string[], without: readonly QualifiedName[], chosen?: string): string {
   const names = without.map((name) => `(to_regclass(${quoteLiteral(qualified(name))}))`);
   const leftOut =
     names.length === 0
       ? 'SELECT NULL::regclass::oid WHERE false'
       : `WITH named(oid) AS (VALUES ${names.join(', ')}) SELECT oid::oid FROM named WHERE oid IS NOT NULL
  UNION ALL SELECT i.indexrelid FROM pg_index i JOIN named ON i.indrelid = named.oid`;
-  return `WITH without(left_out) AS MATERIALIZED (${leftOut})\n${queries.join('\nUNION ALL\n')}`;
+  const ids = chosen === undefined ? '' : `chosen(id) AS MATERIALIZED (${chosen}), `;
+  return `WITH ${ids}without(left_out) AS MATERIALIZED (${leftOut})\n${queries.join('\nUNION ALL\n')}`;
 }
 
 /** The whole catalog in one query. */

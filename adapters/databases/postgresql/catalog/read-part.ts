@@ -76,7 +76,7 @@ function idsSql({ relations, tables }: CatalogPart): string {
 function partSql(major: number, without: readonly QualifiedName[], part: CatalogPart, ids: readonly string[]): string {
   const list = `'{${ids.join(',')}}'::oid[]`;
   const chosen = catalogQueries(major).flatMap(({ scope, sql }) => {
-    if ('oid' in scope) return [sql(`${scope.oid} IN (SELECT id FROM part)`)];
+    if ('oid' in scope) return [sql(`${scope.oid} IN (SELECT id FROM chosen)`)];
     const isLeftOut =
       scope.catalogs.length === 0 ||
       scope.catalogs.some((catalog) => ofServer.has(catalog) || (remarks.has(catalog) && !part.remarks));
@@ -90,7 +90,7 @@ function partSql(major: number, without: readonly QualifiedName[], part: Catalog
     `SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = ANY (${list})`,
     `SELECT d.objid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (${list}) AND d.deptype IN ('a', 'i')`,
   ];
-  return unionSql(chosen, without).replace(/^WITH /, `WITH part(id) AS MATERIALIZED (${members.join(' UNION ')}), `);
+  return unionSql(chosen, without, members.join(' UNION '));
 }
 
 function byName(catalog: string, type: string, names: readonly string[]): readonly string[] {

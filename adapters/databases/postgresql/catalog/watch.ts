@@ -137,18 +137,14 @@ async function readChanged(
     scopes.push(...ids.map((id) => `${catalog}/${id}`));
     if (ids.length === 0 && found.length === 0) continue;
     const chosen = queries.flatMap(({ scope, sql }) =>
-      'oid' in scope && scope.catalog === catalog ? [sql(`${scope.oid} IN (SELECT id FROM touched)`)] : [],
+      'oid' in scope && scope.catalog === catalog ? [sql(`${scope.oid} IN (SELECT id FROM chosen)`)] : [],
     );
     const members = [`SELECT pg_catalog.unnest($1::text::oid[])`, ...found];
     // What is said of an index through its table (the one to cluster on, the replica identity) does not lock the index.
     if (catalog === 'pg_class')
       members.push('SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = ANY ($1::text::oid[])');
-    const text = unionSql(chosen, without).replace(
-      /^WITH /,
-      `WITH touched(id) AS MATERIALIZED (${members.join(' UNION ')}), `,
-    );
     commands.push({
-      sql: text,
+      sql: unionSql(chosen, without, members.join(' UNION ')),
       values: [`{${ids.join(',')}}`, ...(found.length > 0 ? [first] : [])],
       keepsPlan: true,
     });
