@@ -2,6 +2,7 @@ import type { ConnectionSettings } from '../config/config.js';
 import type { QualifiedName } from '../history/history.js';
 import type { ObjectRef, ParseProblem, StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
+import type { Condition } from './history.js';
 import type { LockQueries } from './locks.js';
 import type { ProofQueries } from './proof-queries.js';
 import type { ServerChecks } from './server-checks.js';
@@ -199,16 +200,18 @@ export interface Classifier {
 }
 
 /** How the migration tool's own lock is taken on a database. */
-export type ToolLock = {
+export interface ToolLock {
   readonly kind: 'advisory';
-  /** Signed 64-bit key as decimal text. */
-  readonly key: string;
+  /** Signed 64-bit keys as decimal text, in the order in which they are taken; none where the tool has no lock. */
+  readonly keys: readonly string[];
   /**
-   * What a session of the tool shows as its latest statement from the moment when it has read the history, as regular
-   * expressions: while it asks for the lock; before that, statements that only the tool sends, and ones that anybody sends.
+   * Of a tool that reads the history before it asks for the lock: what a session of it shows as its latest statement from that
+   * moment on, as regular expressions: while it asks for the lock; before that, statements that only the tool sends, and ones
+   * that anybody sends. Undefined: it reads under its lock, or cannot be told from others.
    */
-  readonly approach: { readonly asks: string; readonly own: readonly string[]; readonly common: readonly string[] };
-};
+  readonly approach:
+    { readonly asks: string; readonly own: readonly string[]; readonly common: readonly string[] } | undefined;
+}
 
 /** What the catalog says about an object that a statement is about to drop or to write. */
 export interface ObjectFacts {
@@ -360,8 +363,11 @@ export interface DatabaseSql {
   guardWrites(history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites): string;
   /** Raises tablesWritten when the record no longer guards itself against changes. */
   guardRecord(record: QualifiedName): string;
-  /** Raises historyChanged unless the table has this many rows and this highest rank (0 when empty). */
-  guardHistory(history: QualifiedName, rowCount: number, maxRank: number): Command;
+  /** Raises historyChanged unless the condition, which may use aggregates, holds over the whole table. */
+  guardHistory(history: QualifiedName, expected: Condition): Command;
+  /** Columns of this table, or, where there is none, of tables elsewhere that have one of these names in whatever case. Rows: schema, table, kind (table, other), column, type. The table meant comes first. */
+  describeTable(table: QualifiedName, otherNames: readonly string[]): string;
+  readonly rows: RowSql;
   /** Switches triggers off for the script that follows, in replica mode. */
   enterReplicaMode(): string;
   /**
@@ -395,6 +401,39 @@ export interface DatabaseSql {
   beginStatement(): string;
   /** Inside a transaction: its commit is on disk before it is answered, whatever the session's setting says. */
   readonly durably: string;
+}
+
+/** A column and the value that it has or is to have. */
+export interface ColumnValue {
+  readonly column: string;
+  readonly value: string | number | bigint | boolean | null;
+  /** Compare the stored text without regard to case; the value is in upper case. */
+  readonly ignoreCase?: boolean | undefined;
+  /** The column may hold NULL, and NULL is then equal to NULL. */
+  readonly nullable?: boolean | undefined;
+}
+
+/** Statements about single rows of a table, for the history adapters. Names are unquoted. */
+export interface RowSql {
+  /** Columns as text; those in `timestamps` in a form that no setting of the session changes. Ordered by one column. */
+  select(
+    table: QualifiedName,
+    columns: readonly string[],
+    options: { readonly timestamps?: readonly string[] | undefined; readonly orderBy?: string | undefined },
+  ): string;
+  remove(table: QualifiedName, where: readonly ColumnValue[]): Command;
+  update(table: QualifiedName, set: readonly ColumnValue[], where: readonly ColumnValue[]): Command;
+  /** The same command with its values written into the text. */
+  inline(command: Command): string;
+  /** A condition for guardHistory: so many rows, and these values of aggregates. */
+  expect(
+    rowCount: number,
+    aggregates: readonly {
+      readonly aggregate: 'min' | 'max';
+      readonly column: string;
+      readonly value: string | number | null;
+    }[],
+  ): Condition;
 }
 
 /** The journal of rollbacks without a transaction: rows (id, run, entry), in the order of id. */

@@ -1,4 +1,4 @@
-import type { FlywaySettings } from '../config/config.js';
+import type { ToolSettings } from '../config/config.js';
 import type { Finding } from '../errors/finding.js';
 import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
@@ -39,50 +39,112 @@ export interface HistoryOrigin {
   readonly hint: string | undefined;
 }
 
-export interface HistoryAdapter {
-  readonly tool: 'flyway';
+/** How the tool is spoken of in messages and hints. */
+export interface ToolWords {
+  /** As its makers write it: Flyway, golang-migrate. */
+  readonly name: string;
+  /** The command that applies what is pending, as typed. */
+  readonly migrate: string;
+  /** What puts a history right that the findings call broken; the middle of a hint. */
+  readonly repair: string;
+  /** Where its connection is configured; a hint. */
+  readonly connection: string;
+}
+
+/** What a version that goes while higher ones stay does to the tool. */
+export type HoleInHistory =
+  /** What the tool does afterwards, the end of a sentence that begins with what stays. */
+  | { readonly possible: true; readonly words: string }
+  /** The history cannot say it; a whole sentence. */
+  | { readonly possible: false; readonly words: string };
+
+/**
+ * One migration tool. `Settings` are those that the tool's own reader makes; whoever puts a project together sees to it that
+ * an adapter is given no others.
+ */
+export interface HistoryAdapter<Settings extends ToolSettings = ToolSettings> {
+  /** The value of `tool` in flyback.toml, in plans and in the record. */
+  readonly tool: string;
+  readonly words: ToolWords;
+  /**
+   * known: the table has a row for each migration in effect. inferred: it has the newest alone, and those below it are taken
+   * from the files.
+   */
+  readonly applied: 'known' | 'inferred';
   readonly versions: VersionScheme;
   /** Reads the migration files under the configured locations. No database. */
-  loadMigrations(settings: FlywaySettings): Promise<MigrationSet>;
+  loadMigrations(settings: Settings): Promise<MigrationSet>;
   /** The history table's name when the connection's current schema is `currentSchema`. */
-  tableName(settings: FlywaySettings, currentSchema: string | null): QualifiedName;
+  tableName(settings: Settings, currentSchema: string | null): QualifiedName;
   /** SQL that tells which columns the table has, for checkTable; it may also tell of tables that could be meant instead. */
   describeTable(database: DatabaseAdapter, table: QualifiedName): string;
   /** Checks the described columns; throws FlybackError history-missing or history-malformed. */
   checkTable(table: QualifiedName, described: QueryResult): void;
-  /** SQL that reads all rows by rank. */
+  /** SQL that reads the whole table. */
   readRows(database: DatabaseAdapter, table: QualifiedName): string;
-  /** Rows of readRows, or those that removeRow returned → entries. */
-  parseRows(result: QueryResult): readonly HistoryEntry[];
+  /**
+   * Rows of readRows → one entry for each migration, by rank. Where the list is inferred, `migrations` are the files that it is
+   * inferred from, and ranks count from 1. Throws FlybackError history-malformed for a table that the tool never writes. Pure.
+   */
+  parseRows(result: QueryResult, migrations: readonly Migration[]): readonly HistoryEntry[];
   /** The whole meaning of the table. Pure. */
   interpret(table: QualifiedName, entries: readonly HistoryEntry[]): History;
   /** Which versions and editions of the tool could have written these rows. Pure. */
   origin(history: History): HistoryOrigin;
+  /** The roles that wrote the entries, where the table tells. */
+  writers(entries: readonly HistoryEntry[], settings: Settings): readonly string[];
   /** The lock that the tool itself takes around a migration. */
-  toolLock(database: DatabaseAdapter, table: QualifiedName): ToolLock;
-  /** DELETE of exactly this row, guarded by every stored column that identifies it, returning what was deleted. */
+  toolLock(database: DatabaseAdapter, table: QualifiedName, facts: LockFacts): ToolLock;
+  /** A condition over the whole table, with aggregates, that holds if these entries are what it says; enough to notice a change. */
+  expectRows(database: DatabaseAdapter, entries: readonly HistoryEntry[]): Condition;
+  /**
+   * The statement that takes exactly this entry out of the history, guarded by every stored column that identifies it: one row
+   * affected. Text with the values in it.
+   */
   removeRow(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): string;
-  /** The same, the values apart from a text that is the same for every row; returns no row. */
+  /** The same, the values apart from a text that is the same for many rows. */
   removeRowValues(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): Command;
   /**
-   * UPDATE of exactly this row, guarded like removeRow, that sets its mark of success; returns the row as it is then.
-   * A row marked as failed stops the tool's own migrate.
+   * UPDATE of exactly this row, guarded like removeRow, that sets its mark of success: one row affected. A row marked as failed
+   * stops the tool's own migrate. Undefined where the table has no such mark.
    */
-  setSuccess(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry, success: boolean): string;
-  /** search_path entries (unquoted) that the tool puts in front before each script. */
-  scriptSchema(settings: FlywaySettings, table: QualifiedName): string;
-  /** Replaces placeholders in a rollback script as the tool does in a migration. Throws FlybackError script-refused for an unknown one. */
-  replacePlaceholders(text: string, settings: FlywaySettings, context: PlaceholderContext): string;
+  setSuccess(
+    database: DatabaseAdapter,
+    table: QualifiedName,
+    entry: HistoryEntry,
+    success: boolean,
+  ): string | undefined;
+  /** What becomes of the tool when this version goes and higher ones stay. */
+  holeAt(version: Version): HoleInHistory;
+  /**
+   * The schema (unquoted) in which scripts of the tool make what they name without one: it comes first in their search_path.
+   * `currentSchema` is that of a new connection, null where none is known.
+   */
+  scriptSchema(settings: Settings, table: QualifiedName, currentSchema: string | null): string;
+  /**
+   * Replaces placeholders in a rollback script as the tool does in a migration, where the settings have them replaced. Throws
+   * FlybackError script-refused for an unknown one.
+   */
+  replacePlaceholders(text: string, settings: Settings, context: PlaceholderContext): string;
+  /** Whether the tool opens a transaction around this migration, as far as its configuration says. */
+  opensTransaction(migration: Migration, settings: Settings): boolean;
   /** What the tool does next, given the history as it will be. */
-  forecast(history: History, migrations: readonly Migration[], settings: FlywaySettings): Forecast;
+  forecast(history: History, migrations: readonly Migration[], settings: Settings): Forecast;
   /** Writes a history as the tool would, in a scratch database where the tool itself is not at hand. */
   readonly scratch: ScratchHistory;
   /** Where rows in effect and migration files disagree (edited, missing, renamed), one finding each. Pure. */
-  checkMigrations(
-    history: History,
-    migrations: readonly Migration[],
-    settings: FlywaySettings,
-  ): readonly MigrationFinding[];
+  checkMigrations(history: History, migrations: readonly Migration[], settings: Settings): readonly MigrationFinding[];
+}
+
+/** What the name of a tool's lock may depend on, besides the table. */
+export interface LockFacts {
+  readonly databaseName: string;
+}
+
+/** SQL that holds or does not; $1, $2 … stand for the values. */
+export interface Condition {
+  readonly sql: string;
+  readonly values: readonly (string | null)[];
 }
 
 /** SQL that keeps a history in a scratch database. Never used on a database of the user's. */

@@ -58,41 +58,13 @@ export interface ConnectionSettings {
   readonly display: string;
 }
 
-/** What flyback needs to know of Flyway's own configuration. */
-export interface FlywaySettings {
-  readonly tool: 'flyway';
-  readonly environment: string;
-  readonly defaultSchema: string | undefined;
-  readonly schemas: readonly string[];
-  readonly table: string;
-  /** As configured, e.g. filesystem:sql; resolved by the migration loader. */
-  readonly locations: readonly string[];
-  readonly callbackLocations: readonly string[];
-  /** Relative filesystem: locations resolve against this folder. */
-  readonly workingDirectory: string;
-  readonly sqlMigrationPrefix: string;
-  readonly repeatableSqlMigrationPrefix: string;
-  readonly undoSqlMigrationPrefix: string;
-  readonly baselineMigrationPrefix: string;
-  readonly sqlMigrationSeparator: string;
-  readonly sqlMigrationSuffixes: readonly string[];
-  readonly encoding: string;
-  readonly placeholders: Readonly<Record<string, string>>;
-  readonly placeholderReplacement: boolean;
-  readonly placeholderPrefix: string;
-  readonly placeholderSuffix: string;
-  /** Stands between "flyway" and the name of a built-in placeholder; undefined means ":". */
-  readonly placeholderSeparator?: string | undefined;
-  readonly outOfOrder: boolean;
-  readonly validateOnMigrate: boolean;
-  readonly ignoreMigrationPatterns: readonly string[];
-  readonly validateMigrationNaming: boolean;
-  readonly group: boolean;
-  readonly mixed: boolean;
-  readonly executeInTransaction: boolean;
-  readonly lockRetryCount: number;
-  readonly transactionalLock: boolean;
-  readonly installedBy: string | undefined;
+/**
+ * What the migration tool's own configuration says. Each history adapter has its own further keys, and is only ever given
+ * settings that its own reader made; to everybody else they are opaque.
+ */
+export interface ToolSettings {
+  /** The history adapter's name. */
+  readonly tool: string;
 }
 
 export interface RunSettings {
@@ -144,7 +116,7 @@ export interface Config {
   readonly projectFolder: string;
   /** Undefined when no connection is configured (enough for stub and file-only audits). */
   readonly connection: ConnectionSettings | undefined;
-  readonly flyway: FlywaySettings;
+  readonly tool: ToolSettings;
   /** Absolute path of the folder with R scripts. */
   readonly rollbacksFolder: string;
   /** Absolute path of the user's own stub templates, if any. */

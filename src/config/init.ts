@@ -205,9 +205,7 @@ export async function inspectProject(
     configFiles,
     buildFiles,
     migrationFolders: await findMigrationFolders(projectFolder),
-    locations: configured
-      ? reading.settings.locations.map((location) => relativeLocation(location, projectFolder))
-      : [],
+    locations: configured ? reading.locations.map((location) => relativeLocation(location, projectFolder)) : [],
     hasFlybackConfig: names.includes(configFileName),
   };
 }

@@ -100,7 +100,7 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
   const config: Config = {
     projectFolder,
     connection,
-    flyway: tool.settings,
+    tool: tool.settings,
     rollbacksFolder: settings.path('rollbacks', 'rollbacks') ?? path.join(projectFolder, 'rollbacks'),
     templatesFolder: settings.path('templates', undefined),
     record: { schema: settings.text('recordSchema'), table: settings.text('recordTable') ?? 'flyback_record' },

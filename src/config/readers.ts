@@ -1,5 +1,5 @@
 import type { Finding } from '../errors/finding.js';
-import type { ConnectionSettings, FlywaySettings, Secret } from './config.js';
+import type { ConnectionSettings, ToolSettings, Secret } from './config.js';
 
 /*
  * What loadConfig needs from the two adapter axes. It gets both as functions, so that src/ never imports an adapter:
@@ -55,8 +55,10 @@ export interface ToolConfigRequest {
 }
 
 /** The migration tool's own configuration, with every default filled in as the tool would. */
-export interface ToolConfigReading {
-  readonly settings: FlywaySettings;
+export interface ToolConfigReading<Settings extends ToolSettings = ToolSettings> {
+  readonly settings: Settings;
+  /** Where the migrations lie, as the tool names such places. */
+  readonly locations: readonly string[];
   /** Undefined when no URL is configured anywhere. */
   readonly connection: Pick<ConnectionRequest, 'url' | 'user' | 'password' | 'properties' | 'initSql'> | undefined;
   readonly sources: Readonly<Record<string, string>>;

@@ -98,13 +98,13 @@ async function tell(options: DemoOptions, folder: string, url: string, version: 
   const config = await loadProjectConfig({ folder, flags: { url }, environment: {} });
   const session = await connect(config);
   try {
-    const { migrations } = await toolbox.history.loadMigrations(config.flyway);
+    const { migrations } = await toolbox.history.loadMigrations(config.tool);
     const ordered = inOrder(migrations, toolbox);
     await applyMigrations({
       session,
       toolbox,
-      settings: config.flyway,
-      table: toolbox.history.tableName(config.flyway, session.facts.currentSchema),
+      settings: config.tool,
+      table: toolbox.history.tableName(config.tool, session.facts.currentSchema),
       migrations: ordered,
     });
     options.say(`PostgreSQL ${version}, ${ordered.length} migrations of the worked set "${storySet}" applied.`);

@@ -159,7 +159,7 @@ async function readWhatCanBe(
   } catch (error) {
     found.push(problemOf('history', known(error)));
     const files = await readProjectFiles(config, toolbox, now());
-    const table = toolbox.history.tableName(config.flyway, session.facts.currentSchema ?? 'public');
+    const table = toolbox.history.tableName(config.tool, session.facts.currentSchema ?? 'public');
     return { ...files, table, recordTable: { ...files.recordTable, schema: config.record.schema ?? table.schema } };
   }
 }
@@ -187,16 +187,14 @@ function serverNeeds(
   scripts: readonly NeededScript[] | undefined,
 ): ServerNeeds {
   const { config, table, recordTable } = project;
-  // installedBy replaces the role's name in every row: nothing can be told from it.
-  const writers = config.flyway.installedBy === undefined ? project.entries.map(({ installedBy }) => installedBy) : [];
   return {
     tool: toolbox.history.tool,
     history: table,
     record: recordTable,
     journal: journalTableOf(recordTable),
-    scriptSchema: toolbox.history.scriptSchema(config.flyway, table),
+    scriptSchema: project.scriptSchema,
     scripts,
-    writers: [...new Set(writers)],
+    writers: toolbox.history.writers(project.entries, config.tool),
     run: config.run,
     tls: config.connection?.tls ?? { mode: 'prefer' },
     now,

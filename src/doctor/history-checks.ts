@@ -77,7 +77,7 @@ export async function recordCheck(session: Session, database: DatabaseAdapter, r
 /** Who holds the migration tool's lock now, and who waits for it. */
 export async function toolLockCheck(session: Session, toolbox: Toolbox, history: QualifiedName): Promise<Check> {
   const check = 'tool-lock';
-  const lock = toolbox.history.toolLock(toolbox.database, history);
+  const lock = toolbox.history.toolLock(toolbox.database, history, session.facts);
   try {
     const [answer] = await session.query(toolbox.database.sql.toolLockSessions(lock));
     const sessions = (answer?.rows ?? []).map(([what, pid, user, application, since]) => ({

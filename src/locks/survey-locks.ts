@@ -35,7 +35,13 @@ export function surveyRequest(
   redact: (text: string) => string,
 ): SurveyRequest {
   const { config, toolbox, session, table } = project;
-  return { session, toolbox, plan, scriptSchema: toolbox.history.scriptSchema(config.flyway, table), redact };
+  return {
+    session,
+    toolbox,
+    plan,
+    scriptSchema: toolbox.history.scriptSchema(config.tool, table, session.facts.currentSchema),
+    redact,
+  };
 }
 
 /** Asks the server who stands in the way of the plan at this moment. Changes nothing. */
@@ -52,7 +58,7 @@ export async function surveyLocks(request: SurveyRequest): Promise<SurveyResult>
   const survey = await locks.survey(session, {
     needs: needs.map(({ need }) => need),
     scriptSchema,
-    toolLock: toolbox.history.toolLock(toolbox.database, history),
+    toolLock: toolbox.history.toolLock(toolbox.database, history, session.facts),
     snapshots: waiting === '' ? 'leave-out' : 'ask',
   });
   const blockers = findBlockers(needs, withoutSecrets(survey, redact));

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Classifier, ObjectFacts, Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
-import type { FlywaySettings } from '../config/config.js';
+import type { ToolSettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 import { sha256 } from '../fingerprint/fingerprint.js';
@@ -31,7 +31,7 @@ export interface PlanRequest {
   readonly migrations: readonly Migration[];
   /** Findings of the project as a whole; errors among them refuse the plan. */
   readonly findings: readonly Finding[];
-  readonly settings: FlywaySettings;
+  readonly settings: ToolSettings;
   readonly recordTable: QualifiedName;
   readonly projectFolder: string;
   /** Takes secrets out of SQL that the plan shows. */
@@ -391,7 +391,7 @@ function distinct(refs: readonly ObjectRef[]): readonly ObjectRef[] {
 async function withScriptPath<T>(request: PlanRequest, ask: () => Promise<T>): Promise<T> {
   const { toolbox, session, settings, history } = request;
   const { sql } = toolbox.database;
-  const schema = toolbox.history.scriptSchema(settings, history.table);
+  const schema = toolbox.history.scriptSchema(settings, history.table, session.facts.currentSchema);
   if (!session.facts.proxied) {
     await session.query(sql.useScriptPath(session.facts, schema));
     return ask();

@@ -48,7 +48,7 @@ export async function planRollback(project: ConnectedProject, options: PlanOptio
     pairs: project.pairs,
     migrations: project.migrations.migrations,
     findings: project.findings,
-    settings: config.flyway,
+    settings: config.tool,
     recordTable: project.recordTable,
     projectFolder: config.projectFolder,
     redact,

@@ -18,7 +18,6 @@ import type { Project } from './project.js';
 export function classifyPairs(pairs: readonly Pair[], project: Project, classifier: Classifier): readonly Pair[] {
   const redact = createRedactor(project.config.secrets);
   const { dialect } = project.toolbox.database;
-  const scriptSchema = project.toolbox.history.scriptSchema(project.config.flyway, project.table);
   return pairs.map((pair) => {
     const { migration, script } = pair;
     const classify = remembering(classifier);
@@ -33,7 +32,7 @@ export function classifyPairs(pairs: readonly Pair[], project: Project, classifi
       },
       assessRisk,
     );
-    const mistakes = script === undefined ? [] : scriptMistakes(script, classify, dialect, scriptSchema);
+    const mistakes = script === undefined ? [] : scriptMistakes(script, classify, dialect, project.scriptSchema);
     // The parser quotes what it stumbled over.
     const findings = [...classified.findings, ...mistakes].map((finding) => redactFinding(finding, redact));
     return { ...classified, findings };
@@ -56,9 +55,9 @@ function remembering(classifier: Pick<Classifier, 'classify'>): Pick<Classifier,
 export function migrationStatements(migration: Migration, project: Project): readonly Statement[] {
   const { toolbox, config } = project;
   let { sql } = migration;
-  if (config.flyway.placeholderReplacement && migration.placeholderReplacement !== false) {
+  if (migration.placeholderReplacement !== false) {
     try {
-      sql = toolbox.history.replacePlaceholders(sql, config.flyway, { ...project.placeholders, file: migration.file });
+      sql = toolbox.history.replacePlaceholders(sql, config.tool, { ...project.placeholders, file: migration.file });
     } catch (error) {
       if (!(error instanceof FlybackError)) throw error;
     }

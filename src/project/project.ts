@@ -18,6 +18,8 @@ export interface Project {
   readonly history: History | undefined;
   readonly entries: readonly HistoryEntry[];
   readonly migrations: MigrationSet;
+  /** Where scripts make what they name without a schema. */
+  readonly scriptSchema: string;
   /** What placeholders in scripts and migrations stand for here, the file's own name apart. */
   readonly placeholders: Omit<PlaceholderContext, 'file'>;
   /** In ascending version order. */

@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import type { Session } from '../adapter/database.js';
+import type { QueryResult, ServerFacts, Session } from '../adapter/database.js';
 import type { MigrationSet, PlaceholderContext } from '../adapter/history.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
@@ -25,19 +25,20 @@ export async function readProject(
   session: Session,
   now: Date,
 ): Promise<ConnectedProject> {
-  const table = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
+  const table = toolbox.history.tableName(config.tool, session.facts.currentSchema);
   const recordTable = recordTableOf(config, table);
-  const [{ entries, journal }, migrations] = await Promise.all([
+  const [{ rows, journal }, migrations] = await Promise.all([
     readTables(config, toolbox, session, table, journalTableOf(recordTable)),
-    toolbox.history.loadMigrations(config.flyway),
+    toolbox.history.loadMigrations(config.tool),
   ]);
+  const entries = toolbox.history.parseRows(rows, migrations.migrations);
   const history = toolbox.history.interpret(table, entries);
   const project = await pairProject(config, toolbox, {
     table,
     history,
     entries,
     migrations,
-    context: { user: session.facts.user, databaseName: session.facts.databaseName, now },
+    context: { ...session.facts, now },
   });
   const interrupted = openRuns(journal).map(interruptedFinding);
   const proofs = await readProofBook(project, session.facts.majorVersion);
@@ -47,16 +48,21 @@ export async function readProject(
 /** Reads the files alone: every version counts as pending. For stub and for an audit without a database. */
 export async function readProjectFiles(config: Config, toolbox: Toolbox, now: Date): Promise<Project> {
   return pairProject(config, toolbox, {
-    table: toolbox.history.tableName(config.flyway, 'public'),
+    table: toolbox.history.tableName(config.tool, 'public'),
     history: undefined,
     entries: [],
-    migrations: await toolbox.history.loadMigrations(config.flyway),
-    context: { user: config.connection?.user ?? '', databaseName: config.connection?.databaseName ?? '', now },
+    migrations: await toolbox.history.loadMigrations(config.tool),
+    context: {
+      user: config.connection?.user ?? '',
+      databaseName: config.connection?.databaseName ?? '',
+      currentSchema: null,
+      now,
+    },
   });
 }
 
 interface Tables {
-  readonly entries: readonly HistoryEntry[];
+  readonly rows: QueryResult;
   readonly journal: readonly JournalRow[];
 }
 
@@ -96,7 +102,7 @@ async function readTables(
   }
   const hasJournal = described.results[0]?.[1]?.rows[0]?.[0] === 't';
   return {
-    entries: history.parseRows(rows),
+    rows,
     journal: hasJournal ? await readJournal(session, database, journal) : [],
   };
 }
@@ -121,7 +127,7 @@ async function lockedError(
   const { obstacles } = await toolbox.database.locks.survey(session, {
     needs: [{ on: { kind: 'table', schema: table.schema, name: table.name }, level: 'ACCESS SHARE' }],
     scriptSchema: table.schema,
-    toolLock: toolbox.history.toolLock(toolbox.database, table),
+    toolLock: toolbox.history.toolLock(toolbox.database, table, session.facts),
     snapshots: 'leave-out',
   });
   const redact = createRedactor(config.secrets);
@@ -138,7 +144,7 @@ interface ReadParts {
   readonly history: History | undefined;
   readonly entries: readonly HistoryEntry[];
   readonly migrations: MigrationSet;
-  readonly context: { readonly user: string; readonly databaseName: string; readonly now: Date };
+  readonly context: Pick<ServerFacts, 'user' | 'databaseName' | 'currentSchema'> & { readonly now: Date };
 }
 
 async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): Promise<Project> {
@@ -164,7 +170,7 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
       ) ?? [],
     ),
     replacePlaceholders: (text, file) =>
-      toolbox.history.replacePlaceholders(text, config.flyway, { ...placeholders, file }),
+      toolbox.history.replacePlaceholders(text, config.tool, { ...placeholders, file }),
   });
   const redact = createRedactor(config.secrets);
   const pairing = pairVersions({
@@ -180,7 +186,7 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
     scannedFolders: await Promise.all(migrations.scannedFolders.map(real)),
     versions: toolbox.history.versions,
     migrationFindings:
-      history === undefined ? [] : toolbox.history.checkMigrations(history, migrations.migrations, config.flyway),
+      history === undefined ? [] : toolbox.history.checkMigrations(history, migrations.migrations, config.tool),
   });
   return {
     config,
@@ -190,6 +196,7 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
     history,
     entries: parts.entries,
     migrations,
+    scriptSchema: toolbox.history.scriptSchema(config.tool, table, context.currentSchema),
     placeholders,
     pairs: pairing.pairs,
     findings: [...config.findings, ...migrations.findings, ...pairing.findings],

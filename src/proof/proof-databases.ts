@@ -51,7 +51,7 @@ export class ProofDatabases {
     signal?.addEventListener('abort', this.#onAbort);
     this.#isWatchable = watchableVersions(project);
     this.#makesServerObjects = mayMakeServerObjects(project);
-    this.#table = project.toolbox.history.tableName(project.config.flyway, 'public');
+    this.#table = project.toolbox.history.tableName(project.config.tool, 'public');
   }
 
   /** Throws FlybackError script-failed. */
@@ -213,7 +213,7 @@ export class ProofDatabases {
 
   async #applyAll(session: Session, migrations: readonly Migration[]): Promise<void> {
     const { toolbox, config } = this.#project;
-    const request = { session, toolbox, settings: config.flyway, table: this.#table, fixtures: this.#fixtures };
+    const request = { session, toolbox, settings: config.tool, table: this.#table, fixtures: this.#fixtures };
     if (this.#fixtures.size === 0 || migrations.length === 0) return applyMigrations({ ...request, migrations });
     // Each fixture runs before the next migration.
     for (const migration of migrations) {

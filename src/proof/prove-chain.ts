@@ -72,7 +72,7 @@ async function proveThere(
   { lower, upper, scripts }: Versions,
 ): Promise<ChainProof> {
   const started = performance.now();
-  const table = project.toolbox.history.tableName(project.config.flyway, 'public');
+  const table = project.toolbox.history.tableName(project.config.tool, 'public');
   const base = { versions: upper.length, stoppedAt: lower.at(-1)?.version?.text };
   const finish = (found: Pick<ChainProof, 'grade' | 'reason'> & Partial<ChainProof>): ChainProof => ({
     ...base,
@@ -84,9 +84,7 @@ async function proveThere(
   });
   const apply = async (migrations: readonly Migration[]): Promise<string | undefined> => {
     const { toolbox, config } = project;
-    const done = await attempted(() =>
-      applyMigrations({ session, toolbox, settings: config.flyway, table, migrations }),
-    );
+    const done = await attempted(() => applyMigrations({ session, toolbox, settings: config.tool, table, migrations }));
     return done.error;
   };
   try {

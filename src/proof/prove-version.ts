@@ -46,7 +46,7 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
   const verdict = verdictOf(project, migration, comparePictures(before, after), compareRows(before.rows, after.rows));
   const { database, history } = project.toolbox;
   const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
-  const schema = history.scriptSchema(project.config.flyway, request.table);
+  const schema = history.scriptSchema(project.config.tool, request.table, request.session.facts.currentSchema);
   const twice = await runTwice(request.session, project.toolbox, script, schema);
   // A database that is not as it was shows nothing more.
   const isAsItWas =

@@ -32,7 +32,7 @@ export function ownTables({ project, table }: Pick<ProofRequest, 'project' | 'ta
 
 export async function migrate({ project, session, table, migration }: ProofRequest): Promise<void> {
   const { toolbox, config } = project;
-  await applyMigrations({ session, toolbox, settings: config.flyway, table, migrations: [migration] });
+  await applyMigrations({ session, toolbox, settings: config.tool, table, migrations: [migration] });
 }
 
 /** With the same plan and the same run as in production; says what was planned. */
@@ -41,7 +41,7 @@ export async function takeBack(request: Omit<ProofRequest, 'migration'>, target:
   const { toolbox, config } = project;
   const [answer] = await session.query(toolbox.history.readRows(toolbox.database, table));
   if (answer === undefined) throw new FlybackError('internal', 'The history of the scratch database cannot be read.');
-  const entries = toolbox.history.parseRows(answer);
+  const entries = toolbox.history.parseRows(answer, project.migrations.migrations);
   const history = toolbox.history.interpret(table, entries);
   const rows = new Map(history.applied.map((row) => [row.version?.key, row]));
   const connected: ConnectedProject = {

@@ -38,7 +38,7 @@ export function watchableVersions(project: Project): (migration: Migration) => b
     const script = migration.version === undefined ? undefined : scripts.get(migration.version.key);
     return (
       !isRoutineUnwatched &&
-      runsInTransaction(migration, config.flyway, dialect.split(migration.sql).statements, dialect) &&
+      runsInTransaction(migration, config.tool, dialect.split(migration.sql).statements, toolbox) &&
       script?.transaction !== 'off' &&
       isWatchableText(migration.sql) &&
       isWatchableText(script?.text ?? '')

@@ -105,7 +105,7 @@ export class WatchedDatabase {
     if (fixture === undefined) return;
     const { project, table } = this.#options;
     await applyFixture(
-      { session: this.#session, toolbox: project.toolbox, settings: project.config.flyway, table, fixtures },
+      { session: this.#session, toolbox: project.toolbox, settings: project.config.tool, table, fixtures },
       fixture.version,
     );
     await this.#takeOver(await this.#catchUp(), movesSequences.test(fixture.sql));
@@ -197,7 +197,7 @@ export class WatchedDatabase {
   async #migrate(migration: Migration): Promise<void> {
     const { project, table } = this.#options;
     await applyMigration(
-      { session: this.#session, toolbox: project.toolbox, settings: project.config.flyway, table },
+      { session: this.#session, toolbox: project.toolbox, settings: project.config.tool, table },
       migration,
       // A run compares the whole history under its lock, which would take longer with each version.
       { forgetsOthers: true },
@@ -261,7 +261,7 @@ export class WatchedDatabase {
 
   #scriptSchema(): string {
     const { project, table } = this.#options;
-    return project.toolbox.history.scriptSchema(project.config.flyway, table);
+    return project.toolbox.history.scriptSchema(project.config.tool, table, this.#session.facts.currentSchema);
   }
 
   async #readRows(tables: readonly string[]): Promise<ReadonlyMap<string, TableRows>> {

@@ -33,8 +33,10 @@ export async function rememberingProcesses(
   }
 }
 
-export function approachQuery({ toolbox, plan }: RunRequest): string {
-  return toolbox.database.sql.toolApproach(toolbox.history.toolLock(toolbox.database, plan.history.table));
+export function approachQuery({ toolbox, plan, session }: RunRequest): string {
+  return toolbox.database.sql.toolApproach(
+    toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts),
+  );
 }
 
 export function aboutToMigrate(remembering: readonly string[]): FlybackError {

@@ -68,7 +68,7 @@ async function tryToOpen(
     if (opened.failure !== undefined) throw guardError(opened.failure.error, plan.history.table);
     const [, rows, approach, last] = opened.results;
     if (rows?.[0] === undefined) throw new FlybackError('internal', 'The history table gave no answer.');
-    const entries = toolbox.history.parseRows(rows[0]);
+    const entries = toolbox.history.parseRows(rows[0], request.migrations);
     compareHistory(request, expected, entries);
     const remembering = request.mode === 'for-real' ? await rememberingProcesses(request, approach) : [];
     if (remembering.length > 0) {
@@ -89,7 +89,7 @@ async function tryToOpen(
 async function takeToolLock(request: RunRequest): Promise<void> {
   const { session, toolbox, plan } = request;
   const { sql } = toolbox.database;
-  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
   const begin = `${sql.beginStep(session.facts, stepSettings(request))};${sql.tryToolLock(lock)}`;
   await untilLocked(request, async () => {
     const answer = await session.query(begin);
@@ -105,14 +105,14 @@ async function takeToolLock(request: RunRequest): Promise<void> {
  */
 export async function takeSessionLock(request: RunRequest): Promise<void> {
   const { session, toolbox, plan } = request;
-  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
   const take = toolbox.database.sql.keepToolLock(lock);
   await untilLocked(request, async () => (await session.query(take)).at(-1)?.rows[0]?.[0] === 't');
 }
 
 async function untilLocked(request: RunRequest, tryOnce: () => Promise<boolean>): Promise<void> {
   const { session, toolbox, plan } = request;
-  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
   for (let waitedMs = 0; ; waitedMs += toolLockPollMs) {
     if (await tryOnce()) break;
     const holders = await describeHolders(session, toolbox.database.sql.toolLockSessions(lock));

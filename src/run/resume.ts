@@ -223,7 +223,7 @@ async function underLock<T>(
       return await work();
     } finally {
       await session
-        .query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, table)))
+        .query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, table, session.facts)))
         .catch(() => undefined);
     }
   } finally {
@@ -303,7 +303,7 @@ async function planAgain(
     pairs: project.pairs.map((pair) => (pair.version.key === key ? { ...pair, row } : pair)),
     migrations: project.migrations.migrations,
     findings: [],
-    settings: config.flyway,
+    settings: config.tool,
     recordTable: project.recordTable,
     projectFolder: config.projectFolder,
     redact: createRedactor(config.secrets),
@@ -367,7 +367,10 @@ async function inspectOpen(project: ConnectedProject, open: OpenRun, script: Rol
   const recovery = await toolbox.database.recovery(statement.text);
   if (recovery.inspect === undefined) return judgeOpenStatement(open, recovery, null);
   await session.query(
-    toolbox.database.sql.useScriptPath(session.facts, toolbox.history.scriptSchema(config.flyway, table)),
+    toolbox.database.sql.useScriptPath(
+      session.facts,
+      toolbox.history.scriptSchema(config.tool, table, session.facts.currentSchema),
+    ),
   );
   const answer = await session.query(recovery.inspect);
   return judgeOpenStatement(open, recovery, answer.at(-1)?.rows ?? null);

@@ -194,7 +194,7 @@ class JournalledStep {
       if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
       if (record.exists) headHash(sent.results.at(-1)?.[0], plan.recordTable);
       const [, rows, approach, ...more] = sent.results;
-      compareHistory(this.#request, this.#entries, toolbox.history.parseRows(first(rows)));
+      compareHistory(this.#request, this.#entries, toolbox.history.parseRows(first(rows), this.#request.migrations));
       const remembering = await rememberingProcesses(this.#request, approach);
       if (remembering.length > 0) throw aboutToMigrate(remembering);
       const other = hasJournal ? openRuns(parseJournal(more[0]?.[0], this.#journal))[0] : undefined;
@@ -218,13 +218,12 @@ class JournalledStep {
         script: { file: step.script.file, source: step.script.source, checksum: step.script.checksum },
         statements: this.#input.script.statements.map(({ text }) => sha256(text)),
       };
-      const marked = await this.#own([
+      await this.#own([
         ...(record.exists ? [] : [sql.record.create(plan.recordTable)]),
         ...(hasJournal ? [] : [sql.journal.create(this.#journal)]),
         sql.journal.append(this.#journal, this.#run, JSON.stringify(begun)),
-        toolbox.history.setSuccess(toolbox.database, plan.history.table, step.entry, false),
       ]);
-      this.#replaceRow(step.entry.rank, this.#exactlyOne(marked.at(-1)));
+      await this.#mark(step.entry, false);
       return () => wasBegun(this.#request, this.#journal, this.#run);
     };
     let broken: ServerFailure | undefined;
@@ -581,10 +580,7 @@ class JournalledStep {
         const last = await this.#lockAndCompare();
         const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
         if (marked === undefined) throw rowIsGone(step.version);
-        const [restored] = await this.#own([
-          toolbox.history.setSuccess(toolbox.database, plan.history.table, marked, step.entry.success),
-        ]);
-        this.#exactlyOne(restored);
+        await this.#mark(marked, step.entry.success);
         const row = chainEntry(this.#recordEntry(outcome, error), last);
         ({ hash } = row);
         await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
@@ -679,7 +675,7 @@ class JournalledStep {
   async #tryOwnTransaction(what: OwnTransaction, work: OwnWork): Promise<ServerFailure | undefined> {
     const { session, toolbox, plan, settings } = this.#request;
     const { sql } = toolbox.database;
-    const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+    const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
     const begun = await session.pipeline([
       `${sql.beginOwn(session.facts, settings.lockTimeoutMs === 0 ? ownLockWaitMs : settings.lockTimeoutMs)};${sql.durably}`,
       sql.guardToolLock(session.facts, lock),
@@ -719,7 +715,7 @@ class JournalledStep {
       sql.record.head(plan.recordTable),
     ]);
     if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
-    const found = toolbox.history.parseRows(first(sent.results[1]));
+    const found = toolbox.history.parseRows(first(sent.results[1]), this.#request.migrations);
     const { rank } = this.#input.step.entry;
     // repair takes no lock: it may have removed the marked row meanwhile, and that row alone.
     if (!found.some((entry) => entry.rank === rank)) {
@@ -740,7 +736,7 @@ class JournalledStep {
   async #journalled(entries: readonly JournalEntry[]): Promise<void> {
     const { session, toolbox, plan } = this.#request;
     const { sql } = toolbox.database;
-    const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+    const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
     const text = [
       sql.beginOwn(session.facts, ownLockWaitMs),
       sql.durably,
@@ -827,11 +823,20 @@ class JournalledStep {
     return { statement, planned };
   }
 
-  #exactlyOne(result: QueryResult | undefined): HistoryEntry {
+  /** Sets the mark by which the migration tool knows a migration that failed, where its history has one. */
+  async #mark(entry: HistoryEntry, success: boolean): Promise<void> {
     const { toolbox, plan } = this.#request;
+    const marking = toolbox.history.setSuccess(toolbox.database, plan.history.table, entry, success);
+    if (marking === undefined) return;
+    const [marked] = await this.#own([marking]);
+    this.#exactlyOne(marked);
+    this.#replaceRow(entry.rank, { ...entry, success });
+  }
+
+  #exactlyOne(result: QueryResult | undefined): void {
+    const { plan } = this.#request;
     const { step } = this.#input;
-    const [entry] = result === undefined ? [] : toolbox.history.parseRows(result);
-    if (result?.rowCount === 1 && entry !== undefined) return entry;
+    if (result?.rowCount === 1) return;
     throw new FlybackError(
       'history-changed',
       `The history row of version ${step.version} (rank ${step.entry.rank}) in ${plan.history.table.schema}.${plan.history.table.name} is not what was planned against: ${result?.rowCount ?? 0} rows matched.`,

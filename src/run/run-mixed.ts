@@ -75,7 +75,11 @@ export async function runMixed(
   } finally {
     // A broken connection has let go already.
     await session
-      .query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table)))
+      .query(
+        toolbox.database.sql.releaseToolLock(
+          toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts),
+        ),
+      )
       .catch(() => undefined);
   }
   for (const step of plan.steps.slice(results.length)) results.push(notRun(step));

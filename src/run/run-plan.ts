@@ -321,7 +321,7 @@ class TransactionalRun {
     )
       return;
     await session.query(
-      toolbox.database.sql.keepToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table)),
+      toolbox.database.sql.keepToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts)),
     );
     this.#keepsLock = true;
   }
@@ -340,7 +340,11 @@ class TransactionalRun {
     if (!this.#keepsLock) return;
     // A broken connection has let go already.
     await session
-      .query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table)))
+      .query(
+        toolbox.database.sql.releaseToolLock(
+          toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts),
+        ),
+      )
       .catch(() => undefined);
     this.#keepsLock = false;
   }

@@ -3,6 +3,7 @@ import type { Toolbox } from '../adapter/toolbox.js';
 import type { RunSettings } from '../config/config.js';
 import type { Finding } from '../errors/finding.js';
 import type { HistoryEntry } from '../history/history.js';
+import type { Migration } from '../history/migration.js';
 import type { Plan, PlanStep } from '../plan/plan.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { RunEvent } from './run-result.js';
@@ -14,6 +15,8 @@ export interface RunRequest {
   readonly scripts: readonly RollbackScript[];
   /** Every history row as it was when the plan was made, by rank. */
   readonly entries: readonly HistoryEntry[];
+  /** The migration files, from which some tools' histories are inferred. */
+  readonly migrations: readonly Migration[];
   readonly session: Session;
   readonly toolbox: Toolbox;
   readonly settings: RunSettings;

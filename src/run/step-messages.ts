@@ -30,7 +30,10 @@ export function openingMessages(
   remaining: readonly HistoryEntry[],
 ): readonly StepMessage[] {
   const { toolbox, plan } = request;
-  const guard = toolbox.database.sql.guardHistory(plan.history.table, remaining.length, remaining.at(-1)?.rank ?? 0);
+  const guard = toolbox.database.sql.guardHistory(
+    plan.history.table,
+    toolbox.history.expectRows(toolbox.database, remaining),
+  );
   return [
     ...[...texts.open, texts.repeated(guard)].map((command) => ({ kind: 'open', ...command }) as const),
     ...texts.guardApproach.map((command) => ({ kind: 'approach', ...command }) as const),

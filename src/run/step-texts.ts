@@ -28,7 +28,7 @@ export function stepTexts(request: RunRequest, record: QualifiedName | undefined
   const { sql } = toolbox.database;
   const history = plan.history.table;
   const settings = stepSettings(request);
-  const lock = toolbox.history.toolLock(toolbox.database, history);
+  const lock = toolbox.history.toolLock(toolbox.database, history, session.facts);
   // Planning one of these queries costs several times its execution.
   const keepsPlan =
     plan.steps.length > 1 &&

@@ -183,7 +183,7 @@ class LockWatcher {
     // Numbers of processes mean others there; ending those would be the worst.
     if (successorOf(own.facts, session.facts).kind !== 'same') throw new Error('another server answers');
     const { locks } = toolbox.database;
-    const lock = toolbox.history.toolLock(toolbox.database, plan.history.table);
+    const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
     const found = await locks.waitOf(session, own.facts.backendId, lock);
     // The answer may be about a wait that is over by now.
     if (found === undefined || found.blockers.length === 0 || this.#since !== since) return;

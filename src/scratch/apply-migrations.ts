@@ -1,6 +1,6 @@
-import type { ServerFailure, Session, SqlDialect } from '../adapter/database.js';
+import type { ServerFailure, Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
-import type { FlywaySettings } from '../config/config.js';
+import type { ToolSettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
 import type { QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
@@ -10,7 +10,7 @@ export interface ApplyRequest {
   /** A session to a scratch database: what is applied here is not applied by the migration tool. */
   readonly session: Session;
   readonly toolbox: Toolbox;
-  readonly settings: FlywaySettings;
+  readonly settings: ToolSettings;
   readonly table: QualifiedName;
   /** In the order in which they are to be applied. */
   readonly migrations: readonly Migration[];
@@ -53,12 +53,15 @@ export function inOrder(migrations: readonly Migration[], toolbox: Toolbox): rea
  */
 export function runsInTransaction(
   migration: Migration,
-  settings: FlywaySettings,
+  settings: ToolSettings,
   statements: readonly Statement[],
-  dialect: SqlDialect,
+  { history, database }: Toolbox,
 ): boolean {
   if (migration.executeInTransaction !== undefined) return migration.executeInTransaction;
-  return settings.executeInTransaction && statements.every(({ text }) => dialect.notTransactional(text) === undefined);
+  return (
+    history.opensTransaction(migration, settings) &&
+    statements.every(({ text }) => database.dialect.notTransactional(text) === undefined)
+  );
 }
 
 /**
@@ -75,10 +78,12 @@ export async function applyMigration(
   const text =
     migration.placeholderReplacement === false ? migration.sql : replaced(request, migration.file, migration.sql);
   const { statements, metaCommands } = database.dialect.split(text);
-  const inTransaction = runsInTransaction(migration, settings, statements, database.dialect);
+  const inTransaction = runsInTransaction(migration, settings, statements, toolbox);
   const row = history.scratch.insertRow(database, table, migration, 0);
   // An earlier migration may have set another path for the session; the migration tool puts it back.
-  const opening = [database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table))];
+  const opening = [
+    database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table, session.facts.currentSchema)),
+  ];
   const closing = [...(forgetsOthers ? [history.scratch.clearTable(database, table)] : []), row];
   if (inTransaction) {
     opening.push('BEGIN');
@@ -127,7 +132,6 @@ export function replaced(
   file: string,
   sql: string,
 ): string {
-  if (!settings.placeholderReplacement) return sql;
   return toolbox.history.replacePlaceholders(sql, settings, {
     file,
     defaultSchema: table.schema,

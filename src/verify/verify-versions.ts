@@ -31,7 +31,10 @@ export async function verifyVersions(
   const subjects =
     versionTexts.length === 0 ? await newestSubjects(project) : versionTexts.map((text) => findSubject(project, text));
   const { sql } = toolbox.database;
-  const begin = sql.beginReadOnly(session.facts, toolbox.history.scriptSchema(config.flyway, table));
+  const begin = sql.beginReadOnly(
+    session.facts,
+    toolbox.history.scriptSchema(config.tool, table, session.facts.currentSchema),
+  );
   await session.query(`${begin};${sql.boundWaits(config.run.lockTimeoutMs)}`);
   try {
     const verified: VersionVerification[] = [];

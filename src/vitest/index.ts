@@ -41,7 +41,7 @@ const acceptedByDefault: readonly Grade[] = ['exact', 'column-order', 'loss-decl
  */
 export async function testRollbacks(options: RollbackTestOptions): Promise<void> {
   const configured = await loadProjectConfig(open(options, options.url));
-  const loaded = await toolbox.history.loadMigrations(configured.flyway);
+  const loaded = await toolbox.history.loadMigrations(configured.tool);
   const versions = inOrder(loaded.migrations, toolbox).filter((migration) => migration.kind === 'versioned');
 
   describe('rollbacks', () => {
@@ -67,7 +67,7 @@ export async function testRollbacks(options: RollbackTestOptions): Promise<void>
 
     for (const migration of versions) {
       test(`version ${migration.version?.text ?? ''} (${migration.description}) can be taken back and applied again`, async () => {
-        const table = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
+        const table = toolbox.history.tableName(config.tool, session.facts.currentSchema);
         project ??= await readProjectFiles(config, toolbox, new Date());
         const proof = await proveVersion({ project, session, table, migration });
         if ((options.accept ?? acceptedByDefault).includes(proof.grade)) return;

@@ -85,7 +85,7 @@ describe('the README, followed to the letter', () => {
       await applyMigrations({
         session,
         toolbox,
-        settings: config.flyway,
+        settings: config.tool,
         table: { schema: 'public', name: 'flyway_schema_history' },
         migrations: inOrder(migrations, toolbox),
       });

@@ -1,4 +1,4 @@
-import type { FlywaySettings } from '../../src/config/config.js';
+import type { FlywaySettings } from '../../adapters/histories/flyway/settings.js';
 import type { HistoryEntry } from '../../src/history/history.js';
 import type { Migration } from '../../src/history/migration.js';
 import type { RollbackScript } from '../../src/scripts/rollback-script.js';

@@ -299,8 +299,8 @@ test.each(['shop', 'foreign-key-actions', 'partitioned-table'])(
       const files = await readFilesOnly(open);
       const session = await connect(files.config);
       const migrations = inOrder(files.migrations.migrations, toolbox);
-      const table = toolbox.history.tableName(files.config.flyway, 'public');
-      await applyMigrations({ session, toolbox, settings: files.config.flyway, table, migrations });
+      const table = toolbox.history.tableName(files.config.tool, 'public');
+      await applyMigrations({ session, toolbox, settings: files.config.tool, table, migrations });
       await session.close();
       const versioned = migrations.filter(({ kind }) => kind === 'versioned').length;
       const result = await withProject(open, async (opened) =>

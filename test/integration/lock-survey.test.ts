@@ -330,7 +330,7 @@ forEachMajor(({ major }) => {
       ];
       expect(await belonging()).toEqual(['PostgreSQL JDBC Driver: others', 'flyback: flyback', 'reporting: others']);
       // Flyway's lock is on its main connection, the migration on a second one.
-      const main = await hold(`SELECT pg_advisory_xact_lock(${toolLock.key})`, {
+      const main = await hold(`SELECT pg_advisory_xact_lock(${toolLock.keys.join(', ')})`, {
         application: 'PostgreSQL JDBC Driver',
       });
       expect(await belonging()).toEqual([
@@ -339,7 +339,7 @@ forEachMajor(({ major }) => {
         'reporting: others',
       ]);
       const asking = await hold('SELECT FROM lone', { application: 'asking' });
-      await asking.query(`SELECT pg_try_advisory_xact_lock(${toolLock.key})`);
+      await asking.query(`SELECT pg_try_advisory_xact_lock(${toolLock.keys.join(', ')})`);
       expect(await belonging()).toContain('asking: migration-tool');
       await asking.end();
       await main.end();

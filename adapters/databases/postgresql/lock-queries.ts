@@ -80,7 +80,7 @@ const database = `(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = 
 
 /** The advisory lock `l` is the tool's. */
 function isToolLock(lock: ToolLock): string {
-  return `l.locktype = 'advisory' AND l.database = ${database} AND l.objsubid = 1 AND ((l.classid::bigint << 32) | l.objid::bigint) = ${lock.key}`;
+  return `l.locktype = 'advisory' AND l.database = ${database} AND l.objsubid = 1 AND ${lock.keys.length === 0 ? 'false' : `((l.classid::bigint << 32) | l.objid::bigint) IN (${lock.keys.join(', ')})`}`;
 }
 
 /**
@@ -88,13 +88,14 @@ function isToolLock(lock: ToolLock): string {
  * pg_prepared_xacts, one of them missing; `tool` (see toolSessions) must be at hand. What the role may not see is null.
  */
 function holderColumns(session: Session, lock: ToolLock): string {
-  const asking = [String.raw`pg_try_advisory_(xact_)?lock\(${lock.key}\)`, ...lock.approach.own]
-    .map((pattern) => `(?:${pattern})`)
-    .join('|');
+  const asking =
+    lock.approach === undefined
+      ? undefined
+      : [lock.approach.asks, ...lock.approach.own].map((pattern) => `(?:${pattern})`).join('|');
   return `coalesce(a.pid, 0)::text, x.gid, coalesce(a.usename, x.owner)::text, a.application_name, pg_catalog.host(a.client_addr), a.backend_type, a.state,
  extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(a.xact_start, x.prepared))::text, pg_catalog.left(a.query, ${queryLength}),
  CASE WHEN a.application_name = 'flyback' THEN 'flyback'
-  WHEN a.query ~ ${quoteLiteral(asking)} OR EXISTS (SELECT FROM tool t WHERE t.pid = a.pid
+  WHEN ${asking === undefined ? 'false' : `a.query ~ ${quoteLiteral(asking)}`} OR EXISTS (SELECT FROM tool t WHERE t.pid = a.pid
    OR t.usesysid = a.usesysid AND t.application_name = a.application_name AND t.client_addr IS NOT DISTINCT FROM a.client_addr) THEN 'migration-tool'
   ELSE 'others' END,
  (SELECT r.rolsuper AND NOT m.rolsuper FROM pg_catalog.pg_roles r, pg_catalog.pg_roles m WHERE r.oid = a.usesysid AND m.rolname = current_user)::text,
@@ -354,7 +355,7 @@ function standsInTheWay(lock: HeldLock, { on, level }: LockNeed): boolean {
 /** One round trip; the catalog is joined only when the process is waiting for a lock indeed. */
 function waitSql(session: Session, backendId: number, toolLock: ToolLock): string {
   const me = `me AS MATERIALIZED (SELECT s.pid FROM pg_catalog.pg_stat_get_activity(${backendId}) s
- WHERE s.wait_event_type = 'Lock' AND EXISTS (SELECT FROM locks l WHERE ${isToolLock(toolLock)} AND l.granted AND l.pid = s.pid))`;
+ WHERE s.wait_event_type = 'Lock' AND ${toolLock.keys.length === 0 ? 'true' : `EXISTS (SELECT FROM locks l WHERE ${isToolLock(toolLock)} AND l.granted AND l.pid = s.pid)`})`;
   const wanted = `wanted AS MATERIALIZED (SELECT l.* FROM locks l JOIN me ON me.pid = l.pid WHERE NOT l.granted)`;
   const sameTag = [
     'locktype',

@@ -6,12 +6,14 @@ import {
   type StepSettings,
   type ToolLock,
 } from '../../../src/adapter/database.js';
+import type { Condition } from '../../../src/adapter/history.js';
 import type { QualifiedName } from '../../../src/history/history.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
 import { constraintChecks, touchedConstraints } from './integrity-sql.js';
 import { journalSql } from './journal-sql.js';
 import { qualified, quoteIdentifier, quoteLiteral } from './quoting.js';
 import { recordSql } from './record-sql.js';
+import { describeTable, rowSql } from './row-sql.js';
 
 /**
  * An expression that is true, or raises an error whose text holds the mark: current_setting of an unknown name fails,
@@ -28,10 +30,38 @@ function anyOf(patterns: readonly string[]): string {
 /** Within a transaction the server shows other sessions as they were at the first look, unless told to forget it. */
 const currentSessions = 'SELECT pg_catalog.pg_stat_clear_snapshot()';
 
+/** The advisory lock `l` has one of these keys. */
+function isOneOf(keys: readonly string[]): string {
+  return keys.length === 0 ? 'false' : `((l.classid::bigint << 32) | l.objid::bigint) IN (${keys.join(', ')})`;
+}
+
+/** True when every lock was got, in this order. Those of a transaction that were got in vain end with it. */
+function tryForTransaction(keys: readonly string[]): string {
+  return keys.length === 0
+    ? 'true'
+    : keys.reduceRight(
+        (inner, key) =>
+          inner === ''
+            ? `pg_catalog.pg_try_advisory_xact_lock(${key})`
+            : `CASE WHEN pg_catalog.pg_try_advisory_xact_lock(${key}) THEN ${inner} ELSE false END`,
+        '',
+      );
+}
+
+/** The same for the session; those that were got in vain are given back at once. */
+function tryForSession(keys: readonly string[]): string {
+  const [first, ...others] = keys;
+  if (first === undefined) return 'true';
+  const take = `pg_catalog.pg_try_advisory_lock(${first})`;
+  if (others.length === 0) return take;
+  return `CASE WHEN ${take} THEN ${tryForSession(others)} OR NOT pg_catalog.pg_advisory_unlock(${first}) ELSE false END`;
+}
+
 /** Whoever is about to read the history waits for the table, and reads it after us. */
-function approaching({ key, approach }: ToolLock): string {
+function approaching({ keys, approach }: ToolLock): string {
+  if (approach === undefined) return `(SELECT NULL::text, NULL::text WHERE false) about(how, pid)`;
   return `(SELECT CASE WHEN a.query ~ ${quoteLiteral(approach.asks)} THEN
-   CASE WHEN s.seconds < 5 AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${key}) THEN 'waits' END
+   CASE WHEN s.seconds < 5 AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ${isOneOf(keys)}) THEN 'waits' END
   WHEN a.query ~ ${anyOf(approach.own)} THEN CASE WHEN s.seconds < 30 AND a.wait_event_type IS DISTINCT FROM 'Lock' THEN 'nears' END
   WHEN a.query ~ ${anyOf(approach.common)} AND s.seconds < 0.25 AND a.backend_start > pg_catalog.now() - interval '1 minute' THEN 'passes' END, a.pid::text
  FROM pg_catalog.pg_stat_activity a, LATERAL (SELECT extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change) AS seconds) s
@@ -130,29 +160,35 @@ export const postgresqlSql: DatabaseSql = {
     return `BEGIN;SELECT ${values.join(', ')}`;
   },
 
-  tryToolLock: (lock: ToolLock) => `SELECT pg_catalog.pg_try_advisory_xact_lock(${lock.key})`,
-  keepToolLock: (lock: ToolLock) => `SELECT pg_catalog.pg_try_advisory_lock(${lock.key})`,
-  releaseToolLock: (lock: ToolLock) => `SELECT pg_catalog.pg_advisory_unlock(${lock.key})`,
+  tryToolLock: ({ keys }: ToolLock) => `SELECT ${tryForTransaction(keys)}`,
+  keepToolLock: ({ keys }: ToolLock) => `SELECT ${tryForSession(keys)}`,
+  releaseToolLock: ({ keys }: ToolLock) =>
+    `SELECT ${keys.length === 0 ? 'true' : keys.map((key) => `pg_catalog.pg_advisory_unlock(${key})`).join(', ')}`,
 
   guardToolLock: (session: ServerFacts, lock: ToolLock) =>
-    `SELECT ${require(`pg_catalog.pg_try_advisory_xact_lock(${lock.key})`, guardMarks.lockLost)}` +
+    `SELECT ${require(tryForTransaction(lock.keys), guardMarks.lockLost)}` +
     (session.proxied
       ? ''
       : `, ${require(`pg_catalog.pg_backend_pid() = ${session.backendId}`, guardMarks.backendChanged)}`),
 
   // Waiting Flyways poll, so they hold nothing: they show as idle sessions whose last query asks for this key.
-  toolLockSessions: (
-    lock: ToolLock,
-  ) => `SELECT 'holds', a.pid::text, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state_change::text, '')
+  toolLockSessions: ({
+    keys,
+    approach,
+  }: ToolLock) => `SELECT CASE WHEN l.granted THEN 'holds' ELSE 'waits' END, a.pid::text, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state_change::text, '')
 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND l.objsubid = 1 AND l.granted
- AND ((l.classid::bigint << 32) | l.objid::bigint) = ${lock.key} AND l.pid <> pg_catalog.pg_backend_pid()
+WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND l.objsubid = 1
+ AND ${isOneOf(keys)} AND l.pid <> pg_catalog.pg_backend_pid()${
+   approach === undefined
+     ? ''
+     : `
 UNION ALL
 SELECT 'waits', a.pid::text, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state_change::text, '')
 FROM pg_catalog.pg_stat_activity a
-WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid() AND a.query ~ ('pg_try_advisory_(xact_)?lock\\(' || ${quoteLiteral(lock.key)} || '\\)')
+WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid() AND a.query ~ ${quoteLiteral(approach.asks)}
  AND a.state IN ('idle in transaction', 'idle', 'active') AND pg_catalog.clock_timestamp() - a.state_change < interval '5 seconds'
- AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ((l.classid::bigint << 32) | l.objid::bigint) = ${lock.key})`,
+ AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ${isOneOf(keys)})`
+ }`,
 
   toolApproach: (lock: ToolLock) => `${currentSessions};SELECT * FROM ${approaching(lock)}`,
   guardApproach: (lock: ToolLock) =>
@@ -162,10 +198,12 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
     `LOCK TABLE ${qualified(history)} IN ACCESS EXCLUSIVE MODE` +
     (record === undefined ? '' : `;${recordSql.lock(record)}`),
 
-  guardHistory: (history: QualifiedName, rowCount: number, maxRank: number) => ({
-    sql: `SELECT ${require(`count(*) = $1 AND coalesce(max(installed_rank), 0) = $2`, guardMarks.historyChanged)} FROM ${qualified(history)}`,
-    values: [String(rowCount), String(maxRank)],
+  guardHistory: (history: QualifiedName, expected: Condition) => ({
+    sql: `SELECT ${require(expected.sql, guardMarks.historyChanged)} FROM ${qualified(history)}`,
+    values: expected.values,
   }),
+  describeTable,
+  rows: rowSql,
 
   noteWrites: (history: QualifiedName, record: QualifiedName | undefined) =>
     `SELECT pg_catalog.set_config('flyback.writes', ${writesText(history, record, { removed: 0, appended: 0 })}, true)`,

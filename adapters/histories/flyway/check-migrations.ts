@@ -1,5 +1,5 @@
 import type { MigrationFinding } from '../../../src/adapter/history.js';
-import type { FlywaySettings } from '../../../src/config/config.js';
+import type { FlywaySettings } from './settings.js';
 import type { Finding } from '../../../src/errors/finding.js';
 import type { History } from '../../../src/history/history.js';
 import type { Migration } from '../../../src/history/migration.js';

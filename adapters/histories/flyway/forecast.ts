@@ -1,7 +1,8 @@
-import type { Forecast } from '../../../src/adapter/history.js';
-import type { FlywaySettings } from '../../../src/config/config.js';
+import type { Forecast, HoleInHistory } from '../../../src/adapter/history.js';
+import type { FlywaySettings } from './settings.js';
 import type { History } from '../../../src/history/history.js';
 import type { Migration } from '../../../src/history/migration.js';
+import type { Version } from '../../../src/history/version.js';
 import { computeStates, type MigrationInfo } from './states.js';
 import { isFailedState, isStateIgnored, validateStates, type ValidationProblem } from './validate.js';
 
@@ -118,4 +119,12 @@ function nameOf({ version, description }: MigrationInfo): string {
 /** At most five by name: a forecast is read, not searched. */
 function list(names: readonly string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
+}
+
+/** validate, which migrate begins with, calls a pending version below applied ones an ignored migration (default settings). */
+export function holeAt(version: Version): HoleInHistory {
+  return {
+    possible: true,
+    words: `flyway validate and flyway migrate refuse to run (an ignored migration) until outOfOrder is on or ${version.text} matches *:ignored`,
+  };
 }

@@ -1,6 +1,6 @@
 import type { HistoryAdapter } from '../../../src/adapter/history.js';
 import { checkMigrations } from './check-migrations.js';
-import { forecast } from './forecast.js';
+import { forecast, holeAt } from './forecast.js';
 import { interpret } from './interpret.js';
 import { toolLock } from './lock.js';
 import { loadMigrations } from './migrations.js';
@@ -10,6 +10,7 @@ import { scratchHistory } from './scratch-history.js';
 import {
   checkTable,
   describeTable,
+  expectRows,
   parseRows,
   readRows,
   removeRow,
@@ -17,12 +18,21 @@ import {
   scriptSchema,
   setSuccess,
   tableName,
+  writers,
 } from './table.js';
+import type { FlywaySettings } from './settings.js';
 import { flywayVersions } from './versions.js';
 
 /** Flyway's schema history table, files and lock, by the rules of 13.0.0, which hold for 7.15 and newer. */
-export const flywayHistory: HistoryAdapter = {
+export const flywayHistory: HistoryAdapter<FlywaySettings> = {
   tool: 'flyway',
+  words: {
+    name: 'Flyway',
+    migrate: 'flyway migrate',
+    repair: 'flyway repair may help',
+    connection: 'Set url in flyway.toml or flyway.conf, or FLYWAY_URL, or give --url jdbc:postgresql://host/database.',
+  },
+  applied: 'known',
   versions: flywayVersions,
   loadMigrations,
   tableName,
@@ -32,12 +42,16 @@ export const flywayHistory: HistoryAdapter = {
   parseRows,
   interpret,
   origin,
+  writers,
   toolLock,
+  expectRows,
   removeRow,
   removeRowValues,
   setSuccess,
+  holeAt,
   scriptSchema,
   replacePlaceholders,
+  opensTransaction: (migration, settings) => migration.executeInTransaction ?? settings.executeInTransaction,
   forecast,
   scratch: scratchHistory,
   checkMigrations,

@@ -13,7 +13,7 @@ export function toolLock(_database: DatabaseAdapter, table: QualifiedName): Tool
   const key = String(advisoryLockBase + BigInt(javaHashCode(quoted)));
   return {
     kind: 'advisory',
-    key,
+    keys: [key],
     approach: {
       asks: String.raw`^SELECT pg_try_advisory_(?:xact_)?lock\(${key}\)`,
       own: [`FROM ${escapePattern(quoted)} WHERE "installed_rank" >`, ...ownTexts],

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { MigrationSet } from '../../../src/adapter/history.js';
-import type { FlywaySettings } from '../../../src/config/config.js';
+import type { FlywaySettings } from './settings.js';
 import type { Finding } from '../../../src/errors/finding.js';
 import type { Migration } from '../../../src/history/migration.js';
 import { checksumOf } from './checksum.js';

@@ -1,4 +1,4 @@
-import type { FlywaySettings } from '../../../src/config/config.js';
+import type { FlywaySettings } from './settings.js';
 import type { MigrationKind } from '../../../src/history/migration.js';
 import type { Version } from '../../../src/history/version.js';
 import { flywayVersions } from './versions.js';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { FlywaySettings } from '../../../src/config/config.js';
+import type { FlywaySettings } from './settings.js';
 import type { PlaceholderContext } from '../../../src/adapter/history.js';
 import { FlybackError, type SourceLocation } from '../../../src/errors/error.js';
 

@@ -1,4 +1,4 @@
-import type { FlywaySettings } from '../../../src/config/config.js';
+import type { FlywaySettings } from './settings.js';
 import type { History, InterpretedEntry } from '../../../src/history/history.js';
 import type { Migration } from '../../../src/history/migration.js';
 import type { Version } from '../../../src/history/version.js';

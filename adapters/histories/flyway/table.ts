@@ -1,5 +1,6 @@
-import type { Command, DatabaseAdapter, QueryResult } from '../../../src/adapter/database.js';
-import type { FlywaySettings } from '../../../src/config/config.js';
+import type { ColumnValue, Command, DatabaseAdapter, QueryResult } from '../../../src/adapter/database.js';
+import type { Condition } from '../../../src/adapter/history.js';
+import type { FlywaySettings } from './settings.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../../../src/history/history.js';
 
@@ -42,21 +43,9 @@ export function scriptSchema(_settings: FlywaySettings, table: QualifiedName): s
   return table.schema;
 }
 
-/**
- * One query for the columns of the table, and of tables elsewhere that could be meant (same name in another schema or
- * in other case, Flyway's usual names), so that a miss can say where to look. Columns: schema, table, kind, column, type.
- */
+/** The columns of the table, and of tables that could be meant: Flyway's usual names. */
 export function describeTable(database: DatabaseAdapter, table: QualifiedName): string {
-  const quoteLiteral = (text: string): string => database.dialect.quoteLiteral(text);
-  const names = [...new Set([table.name, ...usualTableNames])].map((name) => `lower(${quoteLiteral(name)})`);
-  // Only a miss looks through all names: a schema may hold thousands of tables.
-  const exact = `to_regclass(${quoteLiteral(database.sql.qualified(table))})`;
-  return `SELECT n.nspname, c.relname, c.relkind, a.attname, format_type(a.atttypid, NULL)
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE CASE WHEN ${exact} IS NULL THEN lower(c.relname) IN (${names.join(', ')}) ELSE c.oid = ${exact} END AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-ORDER BY n.nspname = ${quoteLiteral(table.schema)} DESC, n.nspname, c.relname, a.attnum`;
+  return database.sql.describeTable(table, usualTableNames);
 }
 
 /**
@@ -70,8 +59,7 @@ export function checkTable(table: QualifiedName, described: QueryResult): void {
       hint: hintForMissing(described),
     });
   }
-  const kind = own[0]?.[2];
-  if (kind !== 'r' && kind !== 'p') {
+  if (own[0]?.[2] !== 'table') {
     throw new FlybackError('history-malformed', `${display(table)} is not a table, so it cannot be Flyway's history.`, {
       hint: 'Set flyway.table and flyway.defaultSchema to the table that Flyway itself uses.',
     });
@@ -106,12 +94,16 @@ function display({ schema, name }: QualifiedName): string {
   return `"${schema}"."${name}"`;
 }
 
-/** Reads every row by rank. The columns come in Flyway's order, the timestamp independent of session settings. */
+/** Reads every row by rank, the columns in Flyway's order. */
 export function readRows(database: DatabaseAdapter, table: QualifiedName): string {
-  return `SELECT ${columnList(database)} FROM ${database.sql.qualified(table)} ORDER BY installed_rank`;
+  return database.sql.rows.select(
+    table,
+    columns.map(({ name }) => name),
+    { timestamps: ['installed_on'], orderBy: 'installed_rank' },
+  );
 }
 
-/** Rows of readRows or of removeRow → entries, in the order in which they came. */
+/** Rows of readRows → entries, in the order in which they came. */
 export function parseRows(result: QueryResult): readonly HistoryEntry[] {
   return result.rows.map(
     ([rank, version, description, type, script, checksum, installedBy, installedOn, executionTime, success]) => ({
@@ -129,20 +121,23 @@ export function parseRows(result: QueryResult): readonly HistoryEntry[] {
   );
 }
 
-/**
- * Deletes exactly one row: found by rank, guarded by everything that tells which migration it stands for, so that a
- * rank that Flyway reused for another migration matches nothing. Returns the deleted row in the columns of readRows.
- */
-export function removeRow(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): string {
-  return `DELETE FROM ${database.sql.qualified(table)} WHERE ${exactly(database, entry)} RETURNING ${columnList(database)}`;
+/** As many rows, and the same highest rank: Flyway only ever appends. */
+export function expectRows(database: DatabaseAdapter, entries: readonly HistoryEntry[]): Condition {
+  const newest = entries.reduce<number | null>((highest, { rank }) => Math.max(rank, highest ?? rank), null);
+  return database.sql.rows.expect(entries.length, [{ aggregate: 'max', column: 'installed_rank', value: newest }]);
 }
 
-/** removeRow with its values apart, and without the row that it returns. */
+/**
+ * Deletes exactly one row: found by rank, guarded by everything that tells which migration it stands for, so that a
+ * rank that Flyway reused for another migration matches nothing.
+ */
 export function removeRowValues(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): Command {
-  return {
-    sql: `DELETE FROM ${database.sql.qualified(table)} WHERE ${exactCondition((position) => `$${position}`)}`,
-    values: identity(entry).map((value) => (value === null ? null : String(value))),
-  };
+  return database.sql.rows.remove(table, identity(entry));
+}
+
+/** removeRowValues with its values in the text. */
+export function removeRow(database: DatabaseAdapter, table: QualifiedName, entry: HistoryEntry): string {
+  return database.sql.rows.inline(removeRowValues(database, table, entry));
 }
 
 /**
@@ -155,50 +150,26 @@ export function setSuccess(
   entry: HistoryEntry,
   success: boolean,
 ): string {
-  return `UPDATE ${database.sql.qualified(table)} SET success = ${String(success)} WHERE ${exactly(database, entry)} RETURNING ${columnList(database)}`;
+  const { rows } = database.sql;
+  return rows.inline(rows.update(table, [{ column: 'success', value: success }], identity(entry)));
 }
 
-function exactly(database: DatabaseAdapter, entry: HistoryEntry): string {
-  const written = identity(entry).map((value) =>
-    typeof value === 'string' ? database.dialect.quoteLiteral(value) : String(value ?? 'NULL'),
-  );
-  return exactCondition((position) => written[position - 1] ?? 'NULL');
+/** installedBy, when it is set, replaces the role's name in every row: nothing can be told from it then. */
+export function writers(entries: readonly HistoryEntry[], settings: FlywaySettings): readonly string[] {
+  return settings.installedBy === undefined ? [...new Set(entries.map(({ installedBy }) => installedBy))] : [];
 }
 
-/** The condition that holds for one row only; `value` gives the text for each of identity's values, counted from 1. */
-function exactCondition(value: (position: number) => string): string {
-  return [
-    `installed_rank = ${value(1)}`,
-    `version IS NOT DISTINCT FROM ${value(2)}`,
-    `upper("type") = ${value(3)}`,
-    `description = ${value(4)}`,
-    `script = ${value(5)}`,
-    `checksum IS NOT DISTINCT FROM ${value(6)}`,
-    `success = ${value(7)}`,
-  ].join(' AND ');
-}
-
-function identity(entry: HistoryEntry): readonly (string | number | boolean | null)[] {
+function identity(entry: HistoryEntry): readonly ColumnValue[] {
   const { rank, versionText, type, description, script, checksum, success } = entry;
   return [
-    requireWhole(rank),
-    versionText,
-    type,
-    description,
-    script,
-    checksum === null ? null : requireWhole(checksum),
-    success,
+    { column: 'installed_rank', value: requireWhole(rank) },
+    { column: 'version', value: versionText, nullable: true },
+    { column: 'type', value: type, ignoreCase: true },
+    { column: 'description', value: description },
+    { column: 'script', value: script },
+    { column: 'checksum', value: checksum === null ? null : requireWhole(checksum), nullable: true },
+    { column: 'success', value: success },
   ];
-}
-
-function columnList(database: DatabaseAdapter): string {
-  const quote = (name: string): string => database.dialect.quoteIdentifier(name);
-  return columns
-    .map(({ name }) =>
-      // The text of a timestamp follows the session's DateStyle; the fingerprint must not.
-      name === 'installed_on' ? `to_char(${quote(name)}, 'YYYY-MM-DD HH24:MI:SS.US')` : quote(name),
-    )
-    .join(', ');
 }
 
 function requireWhole(value: number): number {

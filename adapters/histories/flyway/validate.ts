@@ -1,4 +1,4 @@
-import type { FlywaySettings } from '../../../src/config/config.js';
+import type { FlywaySettings } from './settings.js';
 import { flywayVersions } from './versions.js';
 import {
   checksumMatches,

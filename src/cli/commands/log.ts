@@ -19,7 +19,7 @@ export async function runLog(
   return withoutSecrets(config, async () => {
     const session = await connect(config);
     try {
-      const history = toolbox.history.tableName(config.flyway, session.facts.currentSchema);
+      const history = toolbox.history.tableName(config.tool, session.facts.currentSchema);
       const table = { schema: config.record.schema ?? history.schema, name: config.record.table };
       if (flags.verify === true) {
         const found = await readRecord(session, toolbox.database, table);

@@ -177,8 +177,8 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: journalled,
-        piece: 'toolbox.history.setSuccess(toolbox.database, plan.history.table, step.entry, false),',
-        by: 'toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry),',
+        piece: 'await this.#mark(step.entry, false);',
+        by: 'await this.#own([toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry)]);',
       },
     ],
     scenario: 'cuts at statements without a transaction',

@@ -55,7 +55,7 @@ function apply(version: string): Promise<void> {
     const parsed = open.toolbox.history.versions.parse(version);
     if (parsed === undefined) throw new Error(`${version} is no version`);
     const { session, toolbox, table, config } = open;
-    await applyFixture({ session, toolbox, table, settings: config.flyway, fixtures: readFixtures(open) }, parsed);
+    await applyFixture({ session, toolbox, table, settings: config.tool, fixtures: readFixtures(open) }, parsed);
   });
 }
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readConnection } from '../../../adapters/databases/postgresql/jdbc-url.js';
 import { readFlywayConfig } from '../../../adapters/histories/flyway/config/read-config.js';
 import type { Config } from '../../../src/config/config.js';
+import type { FlywaySettings } from '../../../adapters/histories/flyway/settings.js';
 import { type ConfigFlags, loadConfig } from '../../../src/config/load-config.js';
 import { options } from '../../../src/config/options.js';
 import { FlybackError } from '../../../src/errors/error.js';
@@ -170,7 +171,7 @@ describe('precedence', () => {
       'tool',
       'tool',
       ['"flyway"', 'flyway', 'flyway'],
-      (config: Config) => config.flyway.tool,
+      (config: Config) => config.tool.tool,
       ['flyway', 'flyway', 'flyway'],
     ],
   ] as const;
@@ -209,7 +210,8 @@ describe('precedence', () => {
       '[flyway]\ntable = "t0"\n[environments.default]\nurl = "jdbc:postgresql://h0/d"\nuser = "u0"\npassword = "p0"\nschemas = ["s0"]\n',
     );
     const seen = async (flags: ConfigFlags, environment: Record<string, string>): Promise<unknown> => {
-      const { connection, flyway } = await load(flags, environment);
+      const { connection, tool } = await load(flags, environment);
+      const flyway = tool as FlywaySettings;
       return [
         connection?.hosts[0]?.host,
         connection?.user,
@@ -295,8 +297,8 @@ describe('the password', () => {
       { url: 'postgres://u:geheim99@h/d?sslpassword=schluessel' },
       { FLYWAY_PLACEHOLDERS_API_TOKEN: 'tok-12345' },
     );
-    const { flyway, ...rest } = config;
-    expect(flyway.placeholders).toEqual({ api_token: 'tok-12345' });
+    const { tool, ...rest } = config;
+    expect((tool as FlywaySettings).placeholders).toEqual({ api_token: 'tok-12345' });
     expect(JSON.stringify(rest) + inspect(rest, { depth: 9 })).not.toMatch(/geheim99|schluessel|tok-12345/);
     expect(config.secrets.map((secret) => secret.reveal())).toEqual(
       expect.arrayContaining(['geheim99', 'schluessel', 'tok-12345']),

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type FlywaySettings, Secret } from '../../../../src/config/config.js';
+import { Secret } from '../../../../src/config/config.js';
+import type { FlywaySettings } from '../settings.js';
 import {
   isSecretName,
   type Sourced,
@@ -28,7 +29,7 @@ import { resolveValue } from './resolvers.js';
  * ModernConfigurationManager for TOML, LegacyConfigurationManager for .conf). Only the active environment is resolved,
  * and of it only what is not overridden. Never throws for bad input: every problem is a finding that names its source.
  */
-export async function readFlywayConfig(request: ToolConfigRequest): Promise<ToolConfigReading> {
+export async function readFlywayConfig(request: ToolConfigRequest): Promise<ToolConfigReading<FlywaySettings>> {
   const { mode, files, findings: fileFindings } = await findConfigFiles(request);
   const findings: Finding[] = [...fileFindings];
   const fromFiles: Layer[] = [];
@@ -99,7 +100,14 @@ export async function readFlywayConfig(request: ToolConfigRequest): Promise<Tool
   const settings = await reader.settings(request, placeholders);
   const connection =
     environmentName === '-' && request.overrides.url === undefined ? undefined : reader.connection(request);
-  return { settings, connection, sources: reader.sources, secrets: reader.secrets, findings };
+  return {
+    settings,
+    locations: settings.locations,
+    connection,
+    sources: reader.sources,
+    secrets: reader.secrets,
+    findings,
+  };
 }
 
 function invalid(source: string, problem: string, hint: string): Finding {

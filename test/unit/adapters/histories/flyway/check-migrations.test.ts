@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FlywaySettings } from '../../../../../src/config/config.js';
+import type { FlywaySettings } from '../../../../../adapters/histories/flyway/settings.js';
 import type { HistoryEntry } from '../../../../../src/history/history.js';
 import type { Migration } from '../../../../../src/history/migration.js';
 import { checkMigrations } from '../../../../../adapters/histories/flyway/check-migrations.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Forecast } from '../../../../../src/adapter/history.js';
-import type { FlywaySettings } from '../../../../../src/config/config.js';
+import type { FlywaySettings } from '../../../../../adapters/histories/flyway/settings.js';
 import type { HistoryEntry } from '../../../../../src/history/history.js';
 import type { Migration } from '../../../../../src/history/migration.js';
 import { forecast } from '../../../../../adapters/histories/flyway/forecast.js';

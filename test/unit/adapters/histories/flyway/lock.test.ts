@@ -15,11 +15,14 @@ describe("Flyway's advisory lock", () => {
     ['public', '77433833903597'],
     ['app', '77431436970681'],
   ])('has the key that Flyway uses for the schema %s', (schema, key) => {
-    expect(toolLock(postgresql, { schema, name: 'flyway_schema_history' })).toMatchObject({ kind: 'advisory', key });
+    expect(toolLock(postgresql, { schema, name: 'flyway_schema_history' })).toMatchObject({
+      kind: 'advisory',
+      keys: [key],
+    });
   });
 
   it('doubles quotes inside names, and tells names apart by case', () => {
-    const key = (schema: string): string => toolLock(postgresql, { schema, name: 't' }).key;
+    const key = (schema: string): string | undefined => toolLock(postgresql, { schema, name: 't' }).keys[0];
     expect(key('a"b')).toBe(String(77431708279161n + BigInt(javaHashCode('"a""b"."t"'))));
     expect(key('App')).not.toBe(key('app'));
   });

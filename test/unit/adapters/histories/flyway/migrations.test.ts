@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MigrationSet } from '../../../../../src/adapter/history.js';
-import type { FlywaySettings } from '../../../../../src/config/config.js';
+import type { FlywaySettings } from '../../../../../adapters/histories/flyway/settings.js';
 import { loadMigrations } from '../../../../../adapters/histories/flyway/migrations.js';
 import { flywaySettings } from '../../../../harness/history-values.js';
 

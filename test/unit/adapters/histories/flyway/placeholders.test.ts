@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PlaceholderContext } from '../../../../../src/adapter/history.js';
-import type { FlywaySettings } from '../../../../../src/config/config.js';
+import type { FlywaySettings } from '../../../../../adapters/histories/flyway/settings.js';
 import { FlybackError } from '../../../../../src/errors/error.js';
 import { replacePlaceholders } from '../../../../../adapters/histories/flyway/placeholders.js';
 import { flywaySettings } from '../../../../harness/history-values.js';

@@ -27,7 +27,7 @@ const ownColumns: readonly (readonly [string, string])[] = [
 
 function described(
   columns: readonly (readonly [string, string])[],
-  { schema = 'app', name = 'history', kind = 'r' } = {},
+  { schema = 'app', name = 'history', kind = 'table' } = {},
 ): QueryResult {
   const rows = columns.map(([column, type]) => [schema, name, kind, column, type]);
   return { command: 'SELECT', rowCount: rows.length, columns: [], rows };
@@ -114,7 +114,7 @@ describe('rows', () => {
     const hostile = "x'; DROP TABLE t; --\\";
     const sql = removeRow(postgresql, { schema: 'a"b', name: "t'" }, historyEntry(7, '1', { description: hostile }));
     expect(postgresql.dialect.split(sql).statements).toHaveLength(1);
-    expect(sql).toContain('DELETE FROM "a""b"."t\'" WHERE installed_rank = 7 AND');
+    expect(sql).toContain(`DELETE FROM "a""b"."t'" WHERE "installed_rank" = '7' AND`);
   });
 
   it('are deleted by one text for all, whose values identify the row', () => {
@@ -125,9 +125,8 @@ describe('rows', () => {
     expect(removeRowValues(postgresql, table, historyEntry(8, '1')).sql).toBe(command.sql);
     const filledIn = command.sql.replaceAll(/\$(\d)/g, (_match, position: string) => {
       const value = command.values?.[Number(position) - 1] ?? null;
-      if (value === null) return 'NULL';
-      return ['1', '6', '7'].includes(position) ? value : postgresql.dialect.quoteLiteral(value);
+      return value === null ? 'NULL' : postgresql.dialect.quoteLiteral(value);
     });
-    expect(removeRow(postgresql, table, hostile)).toContain(`${filledIn} RETURNING`);
+    expect(removeRow(postgresql, table, hostile)).toBe(filledIn);
   });
 });

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readFlywayConfig } from '../../../../../../adapters/histories/flyway/config/read-config.js';
 import { Secret } from '../../../../../../src/config/config.js';
+import type { FlywaySettings } from '../../../../../../adapters/histories/flyway/settings.js';
 import type { ToolConfigReading, ToolConfigRequest } from '../../../../../../src/config/readers.js';
 
 let root: string;
@@ -29,7 +30,7 @@ async function put(name: string, text: string | Buffer): Promise<string> {
 function read(
   environment: Record<string, string> = {},
   more: Partial<ToolConfigRequest> = {},
-): Promise<ToolConfigReading> {
+): Promise<ToolConfigReading<FlywaySettings>> {
   return readFlywayConfig({
     projectFolder: project,
     homeFolder: home,
