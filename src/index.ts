@@ -11,7 +11,7 @@ export {
   connect,
   loadProjectConfig,
   readFilesOnly,
-  toolbox,
+  toolboxFor,
   withProject,
   type OpenOptions,
 } from './compose/open-project.js';

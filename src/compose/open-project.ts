@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
-import { databases, histories } from '../../adapters/index.js';
+import { databases, tools } from '../../adapters/index.js';
 import { readConnection } from '../../adapters/databases/postgresql/jdbc-url.js';
-import { readFlywayConfig } from '../../adapters/histories/flyway/config/read-config.js';
 import type { Session } from '../adapter/database.js';
+import type { MigrationTools } from '../adapter/migration-tool.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
 import { loadConfig, type ConfigFlags } from '../config/load-config.js';
@@ -22,8 +22,12 @@ export interface OpenOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** The adapters for what flyback supports today. */
-export const toolbox: Toolbox = { database: databases.postgresql, history: histories.flyway };
+/** The adapters that this configuration asks for. */
+export function toolboxFor(config: Pick<Config, 'tool' | 'connection'>): Toolbox {
+  const tool = (tools as MigrationTools)[config.tool.tool];
+  if (tool === undefined) throw new FlybackError('internal', `There is no migration tool ${config.tool.tool}.`);
+  return { database: databases[config.connection?.database ?? 'postgresql'], history: tool.history };
+}
 
 /** Reads the configuration as the command line does. Throws FlybackError config-invalid with all problems at once. */
 export async function loadProjectConfig(options: OpenOptions = {}): Promise<Config> {
@@ -33,19 +37,18 @@ export async function loadProjectConfig(options: OpenOptions = {}): Promise<Conf
     environment: options.environment ?? process.env,
     homeFolder: homedir(),
     currentFolder: process.cwd(),
-    readToolConfig: readFlywayConfig,
+    tools,
     readConnection,
   });
 }
 
 /** Opens a session to the configured database. The caller closes it. */
 export async function connect(config: Config): Promise<Session> {
+  const { database, history } = toolboxFor(config);
   if (config.connection === undefined) {
-    throw new FlybackError('config-invalid', 'No database is configured.', {
-      hint: 'Set url in flyway.toml or flyway.conf, or FLYWAY_URL, or give --url jdbc:postgresql://host/database.',
-    });
+    throw new FlybackError('config-invalid', 'No database is configured.', { hint: history.words.connection });
   }
-  return toolbox.database.connect(config.connection);
+  return database.connect(config.connection);
 }
 
 /**
@@ -59,7 +62,7 @@ export async function withProject<T>(
   return withoutSecrets(config, async () => {
     const session = await connect(config);
     try {
-      return await use(await readProject(config, toolbox, session, new Date()), config);
+      return await use(await readProject(config, toolboxFor(config), session, new Date()), config);
     } finally {
       await session.close();
     }
@@ -78,5 +81,5 @@ export async function withoutSecrets<T>(config: Config, work: () => Promise<T>):
 /** Reads configuration and files only; nothing is known of what is applied. */
 export async function readFilesOnly(options: OpenOptions = {}): Promise<Project> {
   const config = await loadProjectConfig(options);
-  return withoutSecrets(config, () => readProjectFiles(config, toolbox, new Date()));
+  return withoutSecrets(config, () => readProjectFiles(config, toolboxFor(config), new Date()));
 }

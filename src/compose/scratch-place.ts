@@ -6,7 +6,7 @@ import type { Session } from '../adapter/database.js';
 import type { ConnectionSettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
 import type { ScratchPlace } from '../proof/scratch-place.js';
-import { toolbox } from './open-project.js';
+import { databases } from '../../adapters/index.js';
 
 /** A place for proofs that has to be closed, whatever happens. */
 export type OpenScratchPlace = ScratchPlace & { close(): Promise<void> };
@@ -25,7 +25,7 @@ export async function openScratchPlace(
   if (scratch !== undefined) return onServer(scratch, target);
   const server = await startEmbedded({ listen: 'socket', binariesFolder: findEmbeddedPackage(projectFolder) });
   const settings = { ...embeddedConnection, hosts: [{ host: server.host, port: server.port }] };
-  const maintenance = await toolbox.database.connect({ ...settings, databaseName: server.databaseName });
+  const maintenance = await databases.postgresql.connect({ ...settings, databaseName: server.databaseName });
   return placeOn(maintenance, settings, {
     description: `PostgreSQL ${server.version}, embedded`,
     another: () => openScratchPlace(undefined, undefined, projectFolder),
@@ -46,7 +46,7 @@ async function onServer(
       'Give another server, on which databases may be made and dropped, or leave out --scratch.',
     );
   }
-  const maintenance = await toolbox.database.connect(scratch);
+  const maintenance = await databases.postgresql.connect(scratch);
   try {
     const { isEmpty, isSuperuser } = await readScratchFitness(maintenance);
     if (!isEmpty) {
@@ -99,7 +99,7 @@ function placeOn(
       made.add(name);
       return name;
     },
-    connect: (databaseName) => toolbox.database.connect({ ...settings, databaseName }),
+    connect: (databaseName) => databases.postgresql.connect({ ...settings, databaseName }),
     drop,
     another,
     close: async () => {

@@ -198,6 +198,7 @@ export async function inspectProject(
     configFiles: [],
     workingDirectory: undefined,
     overrides: {},
+    own: new Map(),
     password: undefined,
   });
   const configured = (reading.sources['locations'] ?? 'default') !== 'default';

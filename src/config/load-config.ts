@@ -1,6 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
+import type { MigrationTools } from '../adapter/migration-tool.js';
 import { createRedactor } from './create-redactor.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
@@ -11,7 +12,7 @@ import { type AuditPolicy, type Config, type ConnectionSettings, type Policy, Se
 import { parseDuration } from './duration.js';
 import { findNearest } from './nearest.js';
 import { debugVariable, type OptionName, options, passwordVariable } from './options.js';
-import type { ReadConnection, ReadToolConfig, Sourced, ToolOverride } from './readers.js';
+import type { ReadConnection, Sourced, ToolOverride } from './readers.js';
 import { parseToml } from './toml.js';
 
 export const configFileName = 'flyback.toml';
@@ -31,7 +32,7 @@ export interface LoadConfigInput {
   readonly currentFolder?: string | undefined;
   /** Who connects when nothing names a user; without it, the account of this process. */
   readonly systemUser?: string | undefined;
-  readonly readToolConfig: ReadToolConfig;
+  readonly tools: MigrationTools;
   readonly readConnection: ReadConnection;
 }
 
@@ -43,25 +44,29 @@ export interface LoadConfigInput {
 export async function loadConfig(input: LoadConfigInput): Promise<Config> {
   const projectFolder = path.resolve(input.projectFolder);
   await requireFolder(projectFolder);
-  const file = await readProjectFile(projectFolder);
+  const file = await readProjectFile(projectFolder, Object.keys(input.tools));
   const settings = new OptionReader(input, projectFolder, file.entries);
   settings.findings.push(...file.findings);
   checkVariables(input.environment, settings.findings);
 
-  settings.oneOf('tool', ['flyway'], 'flyway');
+  const toolName = settings.oneOf<string | undefined>('tool', Object.keys(input.tools), undefined);
+  const recognised = toolName ?? (await recogniseTool(projectFolder, input.tools, settings.findings));
   const password = readPassword(settings, input.environment);
   const overrides: Partial<Record<ToolOverride, Sourced>> = {};
   for (const name of ['environment', 'url', 'user', 'defaultSchema', 'schemas', 'table', 'locations'] as const) {
     const value = settings.find(name);
     if (value !== undefined) overrides[name] = value;
   }
-  const tool = await input.readToolConfig({
+  const chosen = input.tools[recognised];
+  if (chosen === undefined) throw new FlybackError('internal', `There is no migration tool ${recognised}.`);
+  const tool = await chosen.readConfig({
     projectFolder,
     homeFolder: input.homeFolder,
     environment: input.environment,
     configFiles: splitComma(settings.find('configFiles')?.value ?? ''),
     workingDirectory: settings.path('workingDirectory', undefined),
     overrides,
+    own: file.own.get(recognised) ?? new Map(),
     password,
   });
   const secrets = [...tool.secrets];
@@ -177,34 +182,67 @@ function accountName(): string | undefined {
 interface ProjectFile {
   /** Dotted key → value as parsed. */
   readonly entries: ReadonlyMap<string, unknown>;
+  /** Migration tool → what its table says. */
+  readonly own: ReadonlyMap<string, ReadonlyMap<string, unknown>>;
   readonly findings: readonly Finding[];
 }
 
-async function readProjectFile(projectFolder: string): Promise<ProjectFile> {
+/** The tool whose files lie in the project folder; Flyway where none does, which can do with variables alone. */
+async function recogniseTool(projectFolder: string, tools: MigrationTools, findings: Finding[]): Promise<string> {
+  const names = await readdir(projectFolder).catch(() => []);
+  const evidence = Object.entries(tools).flatMap(([tool, { marks }]) => {
+    const found = names.find((name) => marks.some((mark) => matches(name, mark)));
+    return found === undefined ? [] : [{ tool, found }];
+  });
+  const [first, ...others] = evidence;
+  if (first !== undefined && others.length > 0) {
+    findings.push({
+      code: 'config-tool-ambiguous',
+      severity: 'error',
+      subject: projectFolder,
+      message: `Several migration tools are configured here: ${evidence.map(({ tool, found }) => `${tool} (${found})`).join(', ')}.`,
+      hint: `Say which one keeps the history: tool = "${first.tool}" in ${configFileName}, or --tool.`,
+    });
+  }
+  return first?.tool ?? 'flyway';
+}
+
+function matches(name: string, mark: string): boolean {
+  const [before = '', after] = mark.split('*');
+  return after === undefined
+    ? name === mark
+    : name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after);
+}
+
+async function readProjectFile(projectFolder: string, tools: readonly string[]): Promise<ProjectFile> {
   const file = path.join(projectFolder, configFileName);
   const entries = new Map<string, unknown>();
+  const own = new Map<string, ReadonlyMap<string, unknown>>();
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') return { entries, findings: [] };
+    if (code === 'ENOENT') return { entries, own, findings: [] };
     const invalidText = code === 'ERR_ENCODING_INVALID_ENCODED_DATA';
     const message = `Cannot read ${configFileName}: ${invalidText ? 'it is not valid UTF-8' : (code ?? 'unreadable')}.`;
     const hint = invalidText ? 'Save the file as UTF-8.' : 'Make it a file that this user may read.';
     return {
       entries,
+      own,
       findings: [{ code: 'config-file-unreadable', severity: 'error', subject: configFileName, message, hint }],
     };
   }
   const reading = await parseToml(text, file, configFileName);
-  if ('finding' in reading) return { entries, findings: [reading.finding] };
+  if ('finding' in reading) return { entries, own, findings: [reading.finding] };
   const findings: Finding[] = [];
   const known: readonly string[] = Object.values(options).flatMap(({ key }) => key ?? []);
   const tables = new Set(known.flatMap((key) => (key.includes('.') ? [key.slice(0, key.indexOf('.'))] : [])));
   for (const [name, value] of Object.entries(reading.document)) {
     if (tables.has(name) && isTable(value)) {
       for (const [inner, innerValue] of Object.entries(value)) entries.set(`${name}.${inner}`, innerValue);
+    } else if (tools.includes(name) && isTable(value)) {
+      own.set(name, new Map(Object.entries(value)));
     } else {
       entries.set(name, value);
     }
@@ -214,7 +252,7 @@ async function readProjectFile(projectFolder: string): Promise<ProjectFile> {
     findings.push(unknownKey(key, known, tables));
     entries.delete(key);
   }
-  return { entries, findings };
+  return { entries, own, findings };
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

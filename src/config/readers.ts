@@ -50,6 +50,8 @@ export interface ToolConfigRequest {
   /** The tool's own working-directory option, if used. */
   readonly workingDirectory: string | undefined;
   readonly overrides: Readonly<Partial<Record<ToolOverride, Sourced>>>;
+  /** The tool's own table in flyback.toml, for what it has no configuration for; the reader says what is wrong with it. */
+  readonly own: ReadonlyMap<string, unknown>;
   /** Replaces the tool's password, which is then not even resolved. */
   readonly password: Sourced<Secret> | undefined;
 }

@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connect, loadProjectConfig, toolbox } from '../compose/open-project.js';
+import { connect, loadProjectConfig, toolboxFor } from '../compose/open-project.js';
 import { startScratchServer } from '../compose/scratch-server.js';
 import { FlybackError } from '../errors/error.js';
 import { applyMigrations, inOrder } from '../scratch/apply-migrations.js';
@@ -98,6 +98,7 @@ async function tell(options: DemoOptions, folder: string, url: string, version: 
   const config = await loadProjectConfig({ folder, flags: { url }, environment: {} });
   const session = await connect(config);
   try {
+    const toolbox = toolboxFor(config);
     const { migrations } = await toolbox.history.loadMigrations(config.tool);
     const ordered = inOrder(migrations, toolbox);
     await applyMigrations({

@@ -24,7 +24,7 @@ import { findShellFiles, shellMistakes } from './shell-files.js';
 
 /** What a diagnosis is made with. */
 export interface DiagnosisParts {
-  readonly toolbox: Toolbox;
+  readonly toolboxFor: (config: Config) => Toolbox;
   readonly loadConfig: () => Promise<Config>;
   readonly connect: (config: Config) => Promise<Session>;
   readonly now: () => Date;
@@ -96,7 +96,7 @@ async function connected(parts: DiagnosisParts, config: Config, found: Check[]):
     found.push({
       check: 'connection',
       result: 'ok',
-      message: `${parts.toolbox.database.name} ${version}, database ${databaseName}, role ${user}, at ${config.connection?.display ?? 'the configured address'}.`,
+      message: `${parts.toolboxFor(config).database.name} ${version}, database ${databaseName}, role ${user}, at ${config.connection?.display ?? 'the configured address'}.`,
     });
     return session;
   } catch (error) {
@@ -106,7 +106,7 @@ async function connected(parts: DiagnosisParts, config: Config, found: Check[]):
 }
 
 async function examine(parts: DiagnosisParts, config: Config, session: Session | undefined): Promise<readonly Check[]> {
-  const { toolbox } = parts;
+  const toolbox = parts.toolboxFor(config);
   const serverChecks = await toolbox.database.loadServerChecks();
   const found: Check[] = [];
   const pooling =
@@ -148,11 +148,12 @@ async function poolingOf(
 
 /** History and files; the files alone when there is no connection, or when the history cannot be read. */
 async function readWhatCanBe(
-  { toolbox, now }: DiagnosisParts,
+  { toolboxFor, now }: DiagnosisParts,
   config: Config,
   session: Session | undefined,
   found: Check[],
 ): Promise<ConnectedProject | Project> {
+  const toolbox = toolboxFor(config);
   if (session === undefined) return readProjectFiles(config, toolbox, now());
   try {
     return await inTransaction(session, toolbox.database, () => readProject(config, toolbox, session, now()));
@@ -182,11 +183,11 @@ function neededScripts(pairs: readonly Pair[], classifier: Classifier): readonly
 }
 
 function serverNeeds(
-  { toolbox, now }: DiagnosisParts,
+  { now }: DiagnosisParts,
   project: Project,
   scripts: readonly NeededScript[] | undefined,
 ): ServerNeeds {
-  const { config, table, recordTable } = project;
+  const { config, toolbox, table, recordTable } = project;
   return {
     tool: toolbox.history.tool,
     history: table,

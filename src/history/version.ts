@@ -10,8 +10,15 @@ export interface Version {
 }
 
 export interface VersionScheme {
-  /** Returns undefined for text that the tool would not accept as a version. */
+  /** What a version looks like, a sentence for a person. */
+  readonly form: string;
+  /** A version as it is stored or written out; undefined for text that the tool would not accept as one. */
   parse(text: string): Version | undefined;
+  /**
+   * Understands what people write: the version itself, or a shorter text that means one of these alone (the digits that a file
+   * name begins with). Undefined for text that parse refuses as well.
+   */
+  finder(known: readonly Version[]): (text: string) => Version | undefined;
   /** Negative, zero or positive, as for Array.prototype.sort. Zero exactly if the keys are equal. */
   compare(a: Version, b: Version): number;
 }

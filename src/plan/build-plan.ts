@@ -58,7 +58,7 @@ export interface BuiltPlan {
  */
 export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
   const { history, toolbox, session } = request;
-  const selection = selectVersions(history, request.target, toolbox.history.versions);
+  const selection = selectVersions(history, request.target, toolbox.history);
   const chosen = usableScripts(request, selection);
   const triggers = triggersMode(request);
   const classifier = await toolbox.database.classifierFor(

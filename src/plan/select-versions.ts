@@ -1,5 +1,7 @@
+import type { HistoryAdapter } from '../adapter/history.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
+import { findVersion } from '../history/find-version.js';
 import type { History, InterpretedEntry } from '../history/history.js';
 import type { Version, VersionScheme } from '../history/version.js';
 import type { Target } from './plan.js';
@@ -10,20 +12,24 @@ export interface Selection {
   readonly hazards: readonly Finding[];
 }
 
+/** What the choice depends on in the migration tool. */
+export type SelectingTool = Pick<HistoryAdapter, 'versions' | 'words' | 'holeAt'>;
+
 /**
  * Chooses the rows that a target means. Pure.
  *
- * Only a suffix of the history in version order can be taken back, because Flyway's validate and migrate fail on a
- * hole in the middle (default settings); `only` is the explicit exception. The order of work is by installed rank,
+ * Only a suffix of the applied versions can be taken back, because the tools fail on a hole in the middle or fill it by
+ * themselves; `only` is the explicit exception. The order of work is by installed rank,
  * newest first: later migrations may rely on earlier ones whatever their version numbers say.
  *
  * Throws FlybackError: version-invalid, version-unknown, plan-refused.
  */
-export function selectVersions(history: History, target: Target, versions: VersionScheme): Selection {
+export function selectVersions(history: History, target: Target, tool: SelectingTool): Selection {
+  const { versions } = tool;
   const broken = history.findings.filter((finding) => finding.severity === 'error');
   if (broken.length > 0) {
     throw new FlybackError('plan-refused', `The history table ${tableText(history)} cannot be relied on.`, {
-      hint: 'Repair what the findings name (flyway repair may help), then plan again.',
+      hint: `Repair what the findings name (${tool.words.repair}), then plan again.`,
       findings: broken,
     });
   }
@@ -53,11 +59,17 @@ export function selectVersions(history: History, target: Target, versions: Versi
       (row) => !chosenRanks.has(row.entry.rank) && versions.compare(rowVersion(row), lowest) > 0,
     );
     if (above.length > 0) {
+      const hole = tool.holeAt(lowest);
+      if (!hole.possible) {
+        throw new FlybackError('plan-refused', hole.words, {
+          hint: `Take back everything down to ${lowest.text}, newest first.`,
+        });
+      }
       hazards.push({
         code: 'middle-version',
         severity: 'warning',
         subject: lowest.text,
-        message: `${above.length === 1 ? `Version ${rowVersion(above[0] as InterpretedEntry).text} stays` : `${above.length} higher versions stay`} applied above ${lowest.text}: afterwards flyway validate and flyway migrate refuse to run (an ignored migration) until outOfOrder is on or ${lowest.text} matches *:ignored.`,
+        message: `${above.length === 1 ? `Version ${rowVersion(above[0] as InterpretedEntry).text} stays` : `${above.length} higher versions stay`} applied above ${lowest.text}: afterwards ${hole.words}.`,
         hint: `Take back everything down to it instead: flyback rollback --to the version before ${lowest.text}.`,
       });
     }
@@ -110,7 +122,10 @@ function choose(history: History, target: Target, versions: VersionScheme): read
       }
       return applied.slice(-target.steps);
     case 'to': {
-      const wanted = parseWanted(target.version, versions);
+      const wanted = findVersion(target.version, versions, [
+        ...applied.map(rowVersion),
+        ...(history.floor === undefined ? [] : [history.floor]),
+      ]);
       const { floor } = history;
       if (floor !== undefined && versions.compare(wanted, floor) < 0) {
         throw new FlybackError(
@@ -123,7 +138,9 @@ function choose(history: History, target: Target, versions: VersionScheme): read
       }
       const stays = applied.some((row) => rowVersion(row).key === wanted.key) || floor?.key === wanted.key;
       if (!stays) throw unknownVersion(wanted, history, versions, 'is not applied, so it cannot stay applied');
-      const goes = applied.filter((row) => versions.compare(rowVersion(row), wanted) > 0);
+      const last = applied.findIndex((row) => rowVersion(row).key === wanted.key);
+      const goes =
+        last >= 0 ? applied.slice(last + 1) : applied.filter((row) => versions.compare(rowVersion(row), wanted) > 0);
       if (goes.length === 0) {
         throw new FlybackError(
           'plan-refused',
@@ -136,7 +153,10 @@ function choose(history: History, target: Target, versions: VersionScheme): read
       return goes;
     }
     case 'only': {
-      const wanted = parseWanted(target.version, versions);
+      const wanted = findVersion(target.version, versions, [
+        ...applied.map(rowVersion),
+        ...(history.floor === undefined ? [] : [history.floor]),
+      ]);
       const row = applied.find((candidate) => rowVersion(candidate).key === wanted.key);
       if (row === undefined) {
         const { floor } = history;
@@ -154,16 +174,6 @@ function choose(history: History, target: Target, versions: VersionScheme): read
       return [row];
     }
   }
-}
-
-function parseWanted(text: string, versions: VersionScheme): Version {
-  const version = versions.parse(text);
-  if (version === undefined) {
-    throw new FlybackError('version-invalid', `"${text}" is not a version.`, {
-      hint: 'A version is digits with dots or underscores between them, as in 7, 1.2 or 2025_11_22_001.',
-    });
-  }
-  return version;
 }
 
 function unknownVersion(wanted: Version, history: History, versions: VersionScheme, why: string): FlybackError {

@@ -161,6 +161,7 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
     folder: config.rollbacksFolder,
     migrations: migrations.migrations,
     versions: toolbox.history.versions,
+    known: [...(history?.rows ?? []), ...migrations.migrations].flatMap(({ version }) => version ?? []),
     dialect: toolbox.database.dialect,
     historyTable: table,
     recordTable,

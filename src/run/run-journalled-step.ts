@@ -517,7 +517,7 @@ class JournalledStep {
     });
     if (!this.#entries.some((entry) => entry.rank === step.entry.rank)) {
       this.#warnings.push(
-        `The history had no row of version ${step.version} any more (flyway repair removes rows marked as failed); there was nothing to remove.`,
+        `The history had no row of version ${step.version} any more (repairing a history removes rows marked as failed); there was nothing to remove.`,
       );
     }
     this.#recordHash = hash;

@@ -34,12 +34,13 @@ export function readFixtures(project: Pick<Project, 'config' | 'migrations' | 't
   const applied = new Set(
     migrations.migrations.flatMap(({ kind, version }) => (kind === 'versioned' ? (version?.key ?? []) : [])),
   );
+  const find = toolbox.history.versions.finder(migrations.migrations.flatMap(({ version }) => version ?? []));
   const fixtures = new Map<string, Fixture>();
   const findings: Finding[] = [];
   for (const file of listFiles(folder)) {
     const shown = path.relative(folder, file);
     const versionText = fixtureName.exec(path.basename(file))?.[1];
-    const version = versionText === undefined ? undefined : toolbox.history.versions.parse(versionText);
+    const version = versionText === undefined ? undefined : find(versionText);
     if (version === undefined) {
       findings.push({
         code: 'fixture-name-invalid',

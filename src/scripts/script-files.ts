@@ -17,6 +17,8 @@ export interface LoadRollbackScriptsOptions extends Pick<
   readonly folder: string;
   /** Migrations of kind undo are the second source; others are passed over. */
   readonly migrations: readonly Migration[];
+  /** Every version of the history and of the migration files, by which a script may be named in short. */
+  readonly known: readonly Version[];
   /** Version key → version text as the history (or else the migration file) has it. */
   readonly storedVersions?: ReadonlyMap<string, string> | undefined;
 }
@@ -93,6 +95,7 @@ function undoCandidate(migration: Migration): readonly Candidate[] {
 const scriptName = /^R(.*?)__(.*)\.sql$/;
 
 function findScripts(options: LoadRollbackScriptsOptions, findings: Finding[]): readonly Candidate[] {
+  const find = options.versions.finder(options.known);
   return listFiles(options.folder, findings).flatMap((file): readonly Candidate[] => {
     const name = file.slice(file.lastIndexOf(sep) + 1);
     const match = scriptName.exec(name);
@@ -113,7 +116,7 @@ function findScripts(options: LoadRollbackScriptsOptions, findings: Finding[]): 
       );
       return [];
     }
-    const version = options.versions.parse(versionText);
+    const version = find(versionText);
     if (version === undefined) {
       findings.push(invalidName(shown, `has "${versionText}" where a version should be`));
       return [];

@@ -1,6 +1,7 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { FlybackError } from '../errors/error.js';
+import { findVersion } from '../history/find-version.js';
 import type { Pair } from '../pairing/pair.js';
 import { classifyPairs, migrationStatements } from '../project/classify-project.js';
 import type { Project } from '../project/project.js';
@@ -90,12 +91,8 @@ function isMissing(pair: Pair): boolean {
 }
 
 function findPair(project: Project, text: string): Pair {
-  const version = project.toolbox.history.versions.parse(text);
-  if (version === undefined) {
-    throw new FlybackError('version-invalid', `"${text}" is not a version.`, {
-      hint: 'A version is digits with dots or underscores between them, as in 7, 1.2 or 2025_11_22_001.',
-    });
-  }
+  const known = project.pairs.map((pair) => pair.version);
+  const version = findVersion(text, project.toolbox.history.versions, known);
   const pair = project.pairs.find((candidate) => candidate.version.key === version.key);
   if (pair === undefined || (pair.migration === undefined && pair.row === undefined)) {
     throw new FlybackError('version-unknown', `There is no migration of version ${version.text}.`, {

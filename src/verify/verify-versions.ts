@@ -1,5 +1,6 @@
 import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
+import { findVersion } from '../history/find-version.js';
 import type { ConnectedProject } from '../project/project.js';
 import { isNewer, parseEntry, readRecord } from '../record/record-store.js';
 import { locate } from '../scripts/locate.js';
@@ -83,12 +84,8 @@ async function verifyOne(
 }
 
 function findSubject(project: ConnectedProject, text: string): Subject {
-  const version = project.toolbox.history.versions.parse(text);
-  if (version === undefined) {
-    throw new FlybackError('version-invalid', `"${text}" is not a version.`, {
-      hint: 'flyback status lists the versions.',
-    });
-  }
+  const known = project.pairs.map((pair) => pair.version);
+  const version = findVersion(text, project.toolbox.history.versions, known);
   const pair = project.pairs.find((candidate) => candidate.version.key === version.key);
   if (pair?.script === undefined) {
     throw new FlybackError(

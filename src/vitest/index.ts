@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect, loadProjectConfig, toolbox } from '../compose/open-project.js';
+import { connect, loadProjectConfig, toolboxFor } from '../compose/open-project.js';
 import { startScratchServer, type ScratchServer } from '../compose/scratch-server.js';
 import type { Session } from '../adapter/database.js';
 import type { Config } from '../config/config.js';
@@ -41,6 +41,7 @@ const acceptedByDefault: readonly Grade[] = ['exact', 'column-order', 'loss-decl
  */
 export async function testRollbacks(options: RollbackTestOptions): Promise<void> {
   const configured = await loadProjectConfig(open(options, options.url));
+  const toolbox = toolboxFor(configured);
   const loaded = await toolbox.history.loadMigrations(configured.tool);
   const versions = inOrder(loaded.migrations, toolbox).filter((migration) => migration.kind === 'versioned');
 

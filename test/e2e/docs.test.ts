@@ -5,10 +5,11 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect, loadProjectConfig, readFilesOnly, toolbox } from '../../src/compose/open-project.js';
+import { connect, loadProjectConfig, readFilesOnly } from '../../src/compose/open-project.js';
 import { applyMigrations, inOrder } from '../../src/scratch/apply-migrations.js';
 import { commandNames } from '../harness/cli-page.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
+import { toolbox } from '../harness/toolbox.js';
 
 /*
  * What the pages show is done here by the built command: the README's story from its first block to its last, then the

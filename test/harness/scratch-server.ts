@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { startEmbedded, type EmbeddedServer } from '../../adapters/databases/postgresql/embedded.js';
 import type { Session } from '../../src/adapter/database.js';
-import { toolbox } from '../../src/compose/open-project.js';
 import { embeddedConnection } from '../../src/compose/scratch-place.js';
 import { findBinaries } from './servers.js';
+import { toolbox } from './toolbox.js';
 
 /** A server of one test file's own, for what would disturb others: roles, settings, whatever belongs to no database. */
 export interface OwnServer {

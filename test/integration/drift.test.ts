@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Session } from '../../src/adapter/database.js';
 import { openScratchPlace } from '../../src/compose/scratch-place.js';
-import { connect, loadProjectConfig, readFilesOnly, toolbox, withProject } from '../../src/compose/open-project.js';
+import { connect, loadProjectConfig, readFilesOnly, withProject } from '../../src/compose/open-project.js';
 import { planRollback } from '../../src/plan/plan-rollback.js';
 import type { CatalogObject } from '../../src/proof/catalog.js';
 import { relationOf } from '../../src/proof/footprint.js';
@@ -23,6 +23,7 @@ import {
   type TestProject,
   type VersionFiles,
 } from '../harness/project.js';
+import { toolbox } from '../harness/toolbox.js';
 
 /* What a comparison with receipts costs, and every kind of object that it compares. */
 

@@ -15,6 +15,7 @@ function load(set: string): LoadedScripts {
     folder: path.join(setsFolder, set, 'rollbacks'),
     migrations: [],
     versions: flywayVersions,
+    known: [],
     dialect: postgresqlDialect,
     historyTable: { schema: 'public', name: 'flyway_schema_history' },
     recordTable: { schema: 'public', name: 'flyback_record' },

@@ -1,5 +1,7 @@
 import type { HistoryAdapter } from '../../../src/adapter/history.js';
+import type { MigrationTool } from '../../../src/adapter/migration-tool.js';
 import { checkMigrations } from './check-migrations.js';
+import { readFlywayConfig } from './config/read-config.js';
 import { forecast, holeAt } from './forecast.js';
 import { interpret } from './interpret.js';
 import { toolLock } from './lock.js';
@@ -55,4 +57,11 @@ export const flywayHistory: HistoryAdapter<FlywaySettings> = {
   forecast,
   scratch: scratchHistory,
   checkMigrations,
+};
+
+/** Flyway with its files flyway.toml and flyway.conf. */
+export const flyway: MigrationTool = {
+  history: flywayHistory,
+  readConfig: readFlywayConfig,
+  marks: ['flyway.toml', 'flyway.user.toml', 'flyway.conf'],
 };

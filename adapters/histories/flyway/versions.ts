@@ -14,6 +14,10 @@ const versionPattern = /^[0-9]+(?:\.[0-9]+)*$/;
  * accident of Java's number parser, are refused: no order that a person expects exists for them.
  */
 export const flywayVersions: VersionScheme = {
+  form: 'A version is digits with dots or underscores between them, as in 7, 1.2 or 2025_11_22_001.',
+
+  finder: () => (text) => flywayVersions.parse(text),
+
   parse(text: string): Version | undefined {
     const normalized = text.replaceAll('_', '.');
     if (!versionPattern.test(normalized) || reservedWords.has(normalized)) {

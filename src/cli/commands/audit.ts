@@ -1,4 +1,4 @@
-import { loadProjectConfig, readFilesOnly, toolbox, withProject } from '../../compose/open-project.js';
+import { loadProjectConfig, readFilesOnly, withProject } from '../../compose/open-project.js';
 import { exitCodes } from '../../errors/error.js';
 import { audit } from '../../pairing/audit.js';
 import { classifyPairs } from '../../project/classify-project.js';
@@ -26,7 +26,7 @@ async function report(
   project: Project & Pick<ConnectedProject, 'proofs'>,
   interrupted?: InterruptedRuns,
 ): Promise<number> {
-  const pairs = classifyPairs(project.pairs, project, await toolbox.database.loadClassifier());
+  const pairs = classifyPairs(project.pairs, project, await project.toolbox.database.loadClassifier());
   const result = audit(pairs, project.config.audit, [...project.findings, ...proofFindingsOf(project, pairs)]);
   if (context.json) {
     outJson({

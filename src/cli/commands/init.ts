@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { readFlywayConfig } from '../../../adapters/histories/flyway/config/read-config.js';
+import { tools } from '../../../adapters/index.js';
 import { initProject } from '../../config/init.js';
 import { exitCodes } from '../../errors/error.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
@@ -11,7 +11,7 @@ export async function runInit(context: CommandContext): Promise<number> {
     rollbacksFolder: context.open.flags?.rollbacks,
     environment: process.env,
     homeFolder: homedir(),
-    readToolConfig: readFlywayConfig,
+    readToolConfig: tools.flyway.readConfig,
   });
   if (context.json) {
     outJson(result);

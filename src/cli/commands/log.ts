@@ -1,4 +1,4 @@
-import { connect, loadProjectConfig, toolbox, withoutSecrets } from '../../compose/open-project.js';
+import { connect, loadProjectConfig, toolboxFor, withoutSecrets } from '../../compose/open-project.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
 import type { Finding } from '../../errors/finding.js';
 import type { QualifiedName } from '../../history/history.js';
@@ -17,6 +17,7 @@ export async function runLog(
   const limit = readLimit(flags.limit ?? '20');
   const config = await loadProjectConfig(context.open);
   return withoutSecrets(config, async () => {
+    const toolbox = toolboxFor(config);
     const session = await connect(config);
     try {
       const history = toolbox.history.tableName(config.tool, session.facts.currentSchema);

@@ -1,6 +1,7 @@
-import { readFilesOnly, toolbox } from '../../compose/open-project.js';
+import { readFilesOnly } from '../../compose/open-project.js';
 import { openScratchPlace } from '../../compose/scratch-place.js';
 import { exitCodes, FlybackError } from '../../errors/error.js';
+import { findVersion } from '../../history/find-version.js';
 import type { Project } from '../../project/project.js';
 import type { VersionProof } from '../../proof/proof.js';
 import { proveChain, type ChainProof } from '../../proof/prove-chain.js';
@@ -31,7 +32,8 @@ export async function runProve(
   const project = await readFilesOnly(context.open);
   const { connection, projectFolder, prove: policy } = project.config;
   // A file that cannot be read could not be written either: better now than after the proofs.
-  if (flags.write || flags.check === true) await readReceipts(project.config.projectFolder, toolbox.history.versions);
+  if (flags.write || flags.check === true)
+    await readReceipts(project.config.projectFolder, project.toolbox.history.versions);
   // A server takes most of the time of a command that finds nothing to do: it is started when it is needed.
   let opened: Promise<OpenedPlace> | undefined;
   const open = (): Promise<OpenedPlace> => (opened ??= openScratchPlace(policy.scratch, connection, projectFolder));
@@ -157,12 +159,8 @@ async function choose(
 }
 
 function keyOf(project: Project, text: string): string {
-  const version = toolbox.history.versions.parse(text);
-  if (version === undefined) {
-    throw new FlybackError('version-invalid', `"${text}" is not a version.`, {
-      hint: 'flyback status lists the versions.',
-    });
-  }
+  const known = project.pairs.map((pair) => pair.version);
+  const version = findVersion(text, project.toolbox.history.versions, known);
   const pair = project.pairs.find((candidate) => candidate.version.key === version.key);
   if (pair?.migration === undefined) {
     throw new FlybackError('version-unknown', `There is no migration of version ${text} to prove.`, {

@@ -24,7 +24,7 @@ export function resumeText(plan: ResumePlan, stream: NodeJS.WriteStream): string
     ...(plan.historyRow === 'marked'
       ? []
       : [
-          `  history      ${paint('yellow', 'the row that was marked as failed is gone (flyway repair removes such rows)', stream)}`,
+          `  history      ${paint('yellow', 'the row that was marked as failed is gone (repairing a history removes such rows)', stream)}`,
         ]),
     '',
     ...plan.statements.map(

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { toolbox } from '../../../src/compose/open-project.js';
 import type { Session } from '../../../src/adapter/database.js';
 import { compareCatalogs } from '../../../src/proof/compare-catalogs.js';
 import { gradeOfCatalog } from '../../../src/proof/grade.js';
 import { forEachMajor } from '../../harness/postgres.js';
 import { startOwnServer, type OwnServer } from '../../harness/scratch-server.js';
+import { toolbox } from '../../harness/toolbox.js';
 
 /*
  * The judge of catalogs, shown each kind of thing that a migration can change: forgotten by its rollback the change must be

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FilledTable, FillReach, ProofQueries } from '../../../src/adapter/proof-queries.js';
 import type { Session } from '../../../src/adapter/database.js';
-import { connect, loadProjectConfig, toolbox } from '../../../src/compose/open-project.js';
+import { connect, loadProjectConfig } from '../../../src/compose/open-project.js';
 import { compareRows } from '../../../src/proof/compare-rows.js';
 import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
 import { createProject, type TestProject } from '../../harness/project.js';
+import { toolbox } from '../../harness/toolbox.js';
 
 /*
  * Generated rows: for every shape of table the server itself says whether they satisfy what the table demands.

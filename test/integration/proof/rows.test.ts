@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Session } from '../../../src/adapter/database.js';
-import { connect, loadProjectConfig, toolbox } from '../../../src/compose/open-project.js';
+import { connect, loadProjectConfig } from '../../../src/compose/open-project.js';
 import { compareLargeObjects, compareSequences } from '../../../src/proof/compare-sequences.js';
 import { compareRows } from '../../../src/proof/compare-rows.js';
 import { gradeOfCatalog } from '../../../src/proof/grade.js';
 import type { TableRows } from '../../../src/proof/proof.js';
 import { createDatabase, forEachMajor, type TestDatabase } from '../../harness/postgres.js';
 import { createProject, type TestProject } from '../../harness/project.js';
+import { toolbox } from '../../harness/toolbox.js';
 
 /*
  * What counts as the same rows: the laws of the digest, on the servers' own types, and positions of sequences.

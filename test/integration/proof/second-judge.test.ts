@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { toolbox } from '../../../src/compose/open-project.js';
 import type { Catalog } from '../../../src/proof/catalog.js';
 import { compareCatalogs } from '../../../src/proof/compare-catalogs.js';
 import { forEachMajor } from '../../harness/postgres.js';
@@ -9,6 +8,7 @@ import { startOwnServer, type OwnDatabase, type OwnServer } from '../../harness/
 import { blindSpots, tooStrict, unseen } from './mutants/disagreements.js';
 import { roles, scenariosAlone, scenariosFor } from './mutants/scenarios.js';
 import { joined, numberIn, numbered, type Scenario } from './mutants/subject.js';
+import { toolbox } from '../../harness/toolbox.js';
 
 /*
  * A second judge, which shares nothing with flyback: pg_dump before the migration and after its rollback. It is shown the

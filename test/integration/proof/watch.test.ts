@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { CatalogWatch } from '../../../src/adapter/catalog-watch.js';
 import type { Session } from '../../../src/adapter/database.js';
-import { toolbox } from '../../../src/compose/open-project.js';
 import { CatalogStore } from '../../../src/proof/catalog-store.js';
 import { compareCatalogs } from '../../../src/proof/compare-catalogs.js';
 import { isWatchableText } from '../../../src/proof/watchable.js';
@@ -9,6 +8,7 @@ import { WatchedSession } from '../../../src/proof/watched-session.js';
 import { forEachMajor } from '../../harness/postgres.js';
 import { startOwnServer, type OwnServer } from '../../harness/scratch-server.js';
 import { roles, scenariosFor } from './mutants/scenarios.js';
+import { toolbox } from '../../harness/toolbox.js';
 
 /*
  * What a transaction touches is found out without looking at everything. Held against looking at everything, for each

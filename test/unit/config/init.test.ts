@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readConnection } from '../../../adapters/databases/postgresql/jdbc-url.js';
+import { tools } from '../../../adapters/index.js';
 import { readFlywayConfig } from '../../../adapters/histories/flyway/config/read-config.js';
 import { initProject, type InitResult, planInit, type ProjectFacts } from '../../../src/config/init.js';
 import { loadConfig } from '../../../src/config/load-config.js';
@@ -107,7 +108,7 @@ describe('init', () => {
       flags: {},
       environment: {},
       homeFolder: '/nowhere',
-      readToolConfig: readFlywayConfig,
+      tools,
       readConnection,
     });
     expect(config.rollbacksFolder).toBe(path.join(project, 'db/rollbacks "x"'));

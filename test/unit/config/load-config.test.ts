@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readConnection } from '../../../adapters/databases/postgresql/jdbc-url.js';
-import { readFlywayConfig } from '../../../adapters/histories/flyway/config/read-config.js';
+import { tools } from '../../../adapters/index.js';
 import type { Config } from '../../../src/config/config.js';
 import type { FlywaySettings } from '../../../adapters/histories/flyway/settings.js';
 import { type ConfigFlags, loadConfig } from '../../../src/config/load-config.js';
@@ -38,7 +38,7 @@ function load(
     homeFolder: path.join(root, 'home'),
     currentFolder,
     systemUser: 'me',
-    readToolConfig: readFlywayConfig,
+    tools,
     readConnection,
   });
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { interpret } from '../../../adapters/histories/flyway/interpret.js';
-import { flywayVersions } from '../../../adapters/histories/flyway/versions.js';
+import { flywayHistory } from '../../../adapters/histories/flyway/index.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import type { HistoryEntry } from '../../../src/history/history.js';
 import type { Target } from '../../../src/plan/plan.js';
@@ -11,7 +11,7 @@ import { historyEntry } from '../../harness/history-values.js';
 const table = { schema: 'public', name: 'flyway_schema_history' };
 
 function select(entries: readonly HistoryEntry[], target: Target): readonly string[] {
-  return selectVersions(interpret(table, entries), target, flywayVersions).rows.map(
+  return selectVersions(interpret(table, entries), target, flywayHistory).rows.map(
     (row) => row.entry.versionText ?? '',
   );
 }
@@ -42,14 +42,14 @@ describe('selectVersions', () => {
   });
 
   it('takes one version alone from the middle and says what follows', () => {
-    const selection = selectVersions(interpret(table, four), { kind: 'only', version: '2' }, flywayVersions);
+    const selection = selectVersions(interpret(table, four), { kind: 'only', version: '2' }, flywayHistory);
     expect(selection.rows.map((row) => row.entry.rank)).toEqual([2]);
     expect(selection.hazards.map((hazard) => hazard.code)).toEqual(['middle-version']);
     expect(selection.hazards[0]?.message).toMatch(/validate.*migrate refuse/);
   });
 
   it('says nothing of the middle when the newest version is meant', () => {
-    expect(selectVersions(interpret(table, four), { kind: 'only', version: '4' }, flywayVersions).hazards).toEqual([]);
+    expect(selectVersions(interpret(table, four), { kind: 'only', version: '4' }, flywayHistory).hazards).toEqual([]);
   });
 
   it('compares numerically, not as text', () => {
@@ -65,7 +65,7 @@ describe('selectVersions', () => {
 
   it('warns when a version that stays was applied after one that goes', () => {
     const entries = [historyEntry(1, '1'), historyEntry(2, '3'), historyEntry(3, '2')];
-    const { hazards } = selectVersions(interpret(table, entries), { kind: 'steps', steps: 1 }, flywayVersions);
+    const { hazards } = selectVersions(interpret(table, entries), { kind: 'steps', steps: 1 }, flywayHistory);
     expect(hazards.map(({ code, subject }) => [code, subject])).toEqual([['applied-out-of-order', '2']]);
   });
 

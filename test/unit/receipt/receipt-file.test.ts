@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { histories } from '../../../adapters/index.js';
+import { tools } from '../../../adapters/index.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import type { Version } from '../../../src/history/version.js';
 import { parseReceipts, printReceipts, type ReceiptFile } from '../../../src/receipt/receipt-file.js';
 import type { Receipt } from '../../../src/receipt/receipt.js';
 
-const { versions } = histories.flyway;
+const { versions } = tools.flyway.history;
 const version = (text: string): Version => versions.parse(text) ?? { text, key: text };
 
 function receipt(changes: Partial<Receipt> = {}): Receipt {

@@ -28,6 +28,7 @@ function load(
     folder,
     dialect: postgresqlDialect,
     versions: flywayVersions,
+    known: [],
     historyTable: { name: 'flyway_schema_history' },
     recordTable: { name: 'flyback_record' },
     migrations: more.migrations ?? [],
@@ -140,7 +141,7 @@ describe('loadRollbackScripts', () => {
   test('reports a folder that is not there', () => {
     const loaded = loadRollbackScripts({
       ...{ folder: join(root, 'nowhere'), dialect: postgresqlDialect, versions: flywayVersions, migrations: [] },
-      ...{ historyTable: { name: 'h' }, recordTable: { name: 'r' } },
+      ...{ known: [], historyTable: { name: 'h' }, recordTable: { name: 'r' } },
     });
     expect(found(loaded)).toEqual(['rollbacks-folder-missing warning']);
   });

@@ -31,7 +31,7 @@ import { resolveValue } from './resolvers.js';
  */
 export async function readFlywayConfig(request: ToolConfigRequest): Promise<ToolConfigReading<FlywaySettings>> {
   const { mode, files, findings: fileFindings } = await findConfigFiles(request);
-  const findings: Finding[] = [...fileFindings];
+  const findings: Finding[] = [...fileFindings, ...[...request.own.keys()].map(ownKey)];
   const fromFiles: Layer[] = [];
   for (const file of files) {
     const text = await readConfigText(
@@ -154,6 +154,11 @@ function warnOfMisplacedKeys(flyway: ReadonlyMap<string, Setting>, environment: 
       hint: `Move it to [environments.${environment}].`,
     });
   }
+}
+
+/** Flyway has a place of its own for everything. */
+function ownKey(key: string): Finding {
+  return invalid(`flyback.toml flyway.${key}`, 'has no place there', 'Write it into flyway.toml or flyway.conf.');
 }
 
 /** Typed access to the merged settings; notes sources, secrets and findings as it goes. */

@@ -38,6 +38,7 @@ function read(
     configFiles: [],
     workingDirectory: undefined,
     overrides: {},
+    own: new Map(),
     password: undefined,
     ...more,
   });
