@@ -2,9 +2,10 @@ import type { DatabaseAdapter } from '../src/adapter/database.js';
 import type { MigrationTool } from '../src/adapter/migration-tool.js';
 import { postgresql } from './databases/postgresql/index.js';
 import { flyway } from './histories/flyway/index.js';
+import { golangMigrate } from './histories/golang-migrate/index.js';
 
 /** The built-in databases; adding one is one line here. */
 export const databases = { postgresql } as const satisfies Record<string, DatabaseAdapter>;
 
 /** The built-in migration tools by their names in flyback.toml; adding one is one line here. */
-export const tools = { flyway } as const satisfies Record<string, MigrationTool>;
+export const tools = { flyway, 'golang-migrate': golangMigrate } as const satisfies Record<string, MigrationTool>;

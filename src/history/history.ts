@@ -21,6 +21,8 @@ export interface HistoryEntry {
   readonly installedOn: string;
   readonly executionTimeMs: number;
   readonly success: boolean;
+  /** Where the history keeps its newest version alone: the version that it keeps once this one has gone; null: none. */
+  readonly below?: string | null | undefined;
 }
 
 /**

@@ -1,11 +1,13 @@
 import type { TestProject } from 'vitest/node';
 import { flywayMajors, installFlyway, type FlywayInstallations } from './flyway/install.js';
+import { installGolangMigrate, type GolangMigrateInstallation } from './golang-migrate.js';
 import { isCi, startServers, type StartedServer, type TestServer } from './servers.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
     readonly servers: readonly TestServer[];
     readonly flyway: FlywayInstallations;
+    readonly golangMigrate: GolangMigrateInstallation;
   }
 }
 
@@ -13,6 +15,7 @@ interface Shared {
   users: number;
   readonly servers: Promise<readonly StartedServer[]>;
   readonly flyway: Promise<FlywayInstallations>;
+  readonly golangMigrate: Promise<GolangMigrateInstallation>;
 }
 
 const key = Symbol.for('flyback.test.shared');
@@ -21,7 +24,12 @@ const holder = globalThis as { [key]?: Shared | undefined };
 /** Starts the servers before the first project of a run that needs them, and stops them after the last. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   // Each vitest project loads this file anew; the process is what they share.
-  const shared = (holder[key] ??= { users: 0, flyway: requireFlyway(), servers: startServers(process.env) });
+  const shared = (holder[key] ??= {
+    users: 0,
+    flyway: requireFlyway(),
+    golangMigrate: requireGolangMigrate(),
+    servers: startServers(process.env),
+  });
   shared.users += 1;
   const stopLast = async (): Promise<void> => {
     shared.users -= 1;
@@ -31,10 +39,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await Promise.all(servers.map((server) => server.stop()));
   };
   try {
-    const [servers, flyway] = await Promise.all([shared.servers, shared.flyway]);
+    const [servers, flyway, golangMigrate] = await Promise.all([shared.servers, shared.flyway, shared.golangMigrate]);
     const plain = servers.map(({ major, url, origin }) => ({ major, url, origin }));
     project.provide('servers', plain);
     project.provide('flyway', flyway);
+    project.provide('golangMigrate', golangMigrate);
     return stopLast;
   } catch (error) {
     await stopLast();
@@ -52,4 +61,13 @@ async function requireFlyway(): Promise<FlywayInstallations> {
     console.warn(`\n*** ${message} Install a JDK (17 or newer) and Maven to run them. ***\n`);
   }
   return installations;
+}
+
+async function requireGolangMigrate(): Promise<GolangMigrateInstallation> {
+  const installation = await installGolangMigrate();
+  if (!('missing' in installation)) return installation;
+  const message = `The suites that need the real golang-migrate are NOT RUN: ${installation.missing}.`;
+  if (isCi(process.env)) throw new Error(`${message} In CI they must be: install Go.`);
+  console.warn(`\n*** ${message} Install Go to run them. ***\n`);
+  return installation;
 }

@@ -74,7 +74,7 @@ export interface TestProject {
   remove(): Promise<void>;
 }
 
-const command = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+export const command = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 /** Writes the folder: flyway.toml, flyback.toml, migrations/, rollbacks/. */
 export async function createProject(options: ProjectOptions): Promise<TestProject> {
