@@ -457,7 +457,7 @@ function historyAfter(
       code: 'migrate-will-refuse',
       severity: 'warning',
       subject: `${history.table.schema}.${history.table.name}`,
-      message: `Afterwards ${history.tool} migrate will refuse: ${forecast.refuses}`,
+      message: `Afterwards ${toolbox.history.words.migrate} will refuse: ${forecast.refuses}`,
       hint: 'Remove or correct the migration files before the next migrate.',
     });
   }

@@ -82,9 +82,14 @@ export async function writeStubs(stubs: readonly Stub[]): Promise<void> {
   }
 }
 
+/** A file of the migration tool's that takes nothing back is no rollback, and a script of ours goes before it. */
+function hasRollback({ script }: Pair): boolean {
+  return script !== undefined && !(script.source === 'undo' && script.statements.length === 0);
+}
+
 function isMissing(pair: Pair): boolean {
   return (
-    pair.script === undefined &&
+    !hasRollback(pair) &&
     (pair.state === 'applied' || pair.state === 'failed' || pair.state === 'pending') &&
     !pair.findings.some((finding) => finding.code === 'rollback-duplicate')
   );
@@ -99,7 +104,7 @@ function findPair(project: Project, text: string): Pair {
       hint: 'flyback audit --offline lists the versions that the migration files have.',
     });
   }
-  if (pair.script !== undefined) {
+  if (pair.script !== undefined && hasRollback(pair)) {
     throw new FlybackError(
       'usage-invalid',
       `Version ${pair.version.text} has a rollback script already: ${pair.script.file}.`,
