@@ -1,3 +1,4 @@
+import type { HistoryEntry } from '../history/history.js';
 import type { JournalBegun, JournalFailed, JournalFinished, JournalRow, JournalStarted } from './journal.js';
 
 /** A rollback without a transaction that has begun and not ended, as its journal tells it. */
@@ -15,6 +16,18 @@ export interface OpenRun {
   /** Why the run is still open although every statement has run. */
   readonly unverified: string | undefined;
   readonly resumes: number;
+}
+
+/** The entries of a history as they were before flyback marked these as failed, for as long as a run is open. Pure. */
+export function beforeMarking(
+  entries: readonly HistoryEntry[],
+  marked: readonly HistoryEntry[],
+): readonly HistoryEntry[] {
+  const byRank = new Map(marked.map((entry) => [entry.rank, entry]));
+  return entries.map((entry) => {
+    const before = byRank.get(entry.rank);
+    return before !== undefined && before.versionText === entry.versionText ? before : entry;
+  });
 }
 
 /**

@@ -8,7 +8,7 @@ import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 import { redactFinding } from '../errors/redact-error.js';
 import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
-import { openRuns, type OpenRun } from '../journal/journal-state.js';
+import { beforeMarking, openRuns, type OpenRun } from '../journal/journal-state.js';
 import { readJournal } from '../journal/journal-store.js';
 import { journalTableOf, type JournalRow } from '../journal/journal.js';
 import { resumeNeeded } from '../journal/resume-needed.js';
@@ -32,7 +32,16 @@ export async function readProject(
     toolbox.history.loadMigrations(config.tool),
   ]);
   const entries = toolbox.history.parseRows(rows, migrations.migrations);
-  const history = toolbox.history.interpret(table, entries);
+  const open = openRuns(journal);
+  const asBefore = beforeMarking(
+    entries,
+    open.map(({ begun }) => begun.historyRow),
+  );
+  const history = {
+    ...toolbox.history.interpret(table, entries),
+    // What an interrupted rollback has marked is told of as interrupted, with another remedy than the tool's.
+    ...(open.length === 0 ? {} : { findings: toolbox.history.interpret(table, asBefore).findings }),
+  };
   const project = await pairProject(config, toolbox, {
     table,
     history,
@@ -40,7 +49,7 @@ export async function readProject(
     migrations,
     context: { ...session.facts, now },
   });
-  const interrupted = openRuns(journal).map(interruptedFinding);
+  const interrupted = open.map(interruptedFinding);
   const proofs = await readProofBook(project, session.facts.majorVersion);
   return { ...project, findings: [...project.findings, ...interrupted], history, session, journal, proofs };
 }

@@ -4,7 +4,7 @@ import { FlybackError } from '../errors/error.js';
 import { redactError } from '../errors/redact-error.js';
 import { sha256 } from '../fingerprint/fingerprint.js';
 import type { HistoryEntry } from '../history/history.js';
-import { openRuns, type OpenRun } from '../journal/journal-state.js';
+import { beforeMarking, openRuns, type OpenRun } from '../journal/journal-state.js';
 import { readJournal } from '../journal/journal-store.js';
 import { journalTableOf, type JournalBegun } from '../journal/journal.js';
 import { buildPlan, type BuiltPlan } from '../plan/build-plan.js';
@@ -281,9 +281,9 @@ async function planAgain(
   historyRow: 'marked' | 'gone',
 ): Promise<BuiltPlan> {
   const { config, toolbox, session, table } = project;
-  const entries =
-    historyRow === 'marked' ? project.entries : [...project.entries, { ...begun.historyRow, success: false }];
-  const history = historyRow === 'marked' ? project.history : toolbox.history.interpret(table, entries);
+  const entries = historyRow === 'marked' ? project.entries : [...project.entries, begun.historyRow];
+  // The mark of failure is flyback's own, and no reason against going on.
+  const history = toolbox.history.interpret(table, beforeMarking(entries, [begun.historyRow]));
   const key = toolbox.history.versions.parse(begun.version)?.key;
   const row = history.applied.find((candidate) => candidate.version?.key === key);
   if (project.pairs.find((pair) => pair.version.key === key)?.script === undefined) {
