@@ -29,7 +29,9 @@ export interface VersionProof {
   readonly twice: 'nothing' | 'writes' | 'failed' | undefined;
   /** What the migration made, changed or dropped, as it looks without and with it; empty where that was not found out. */
   readonly footprint: Footprint;
-  /** What a person should know about how the proof was made; one sentence each. */
+  /** Tables in which rows were generated, with which the migration and its rollback ran. */
+  readonly generated: readonly string[];
+  /** What the proof could not show, such as a table in which no rows could be generated; one sentence each. */
   readonly notes: readonly string[];
   readonly steps: readonly ProofStep[];
   readonly durationMs: number;

@@ -85,7 +85,7 @@ async function proveThere(
   const apply = async (migrations: readonly Migration[]): Promise<string | undefined> => {
     const { toolbox, config } = project;
     const done = await attempted(() => applyMigrations({ session, toolbox, settings: config.tool, table, migrations }));
-    return done.error;
+    return done.error?.message;
   };
   try {
     const at = { project, session, table, signal };
@@ -95,7 +95,7 @@ async function proveThere(
     if (failed !== undefined) return finish({ grade: 'not-possible', reason: failed });
     const above = await picture(at);
     const back = await attempted(() => takeBack(at, { kind: 'steps', steps: upper.length }));
-    if (back.error !== undefined) return finish({ grade: 'failed', reason: back.error });
+    if (back.error !== undefined) return finish({ grade: 'failed', reason: back.error.message });
     const after = await picture(at);
     const verdict = verdictOfScripts(
       scripts.filter((script): script is RollbackScript => script !== undefined),

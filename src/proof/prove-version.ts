@@ -13,8 +13,8 @@ export type { ProofRequest } from './version-run.js';
 
 /**
  * Applies a migration to the scratch database, takes it back with the very run that production would see, compares
- * catalog and rows with what was there before, does the same with generated rows in tables that are empty, and applies it
- * again. Leaves the version applied when the grade is better than `failed`; otherwise the database is of no further use.
+ * catalog and rows with what was there before, applies it again, and does the same with generated rows in tables that are
+ * empty. Leaves the version applied when the grade is better than `failed`; otherwise the database is of no further use.
  * Reads the whole catalog and every row each time: nothing has to be known about what a migration may change.
  */
 export async function proveVersion(request: ProofRequest): Promise<VersionProof> {
@@ -33,7 +33,7 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
   const before = await picture(request);
   const failedMigration = await attempt('migrate', () => migrate(request));
   if (failedMigration !== undefined) {
-    return finish('not-possible', { reason: `The migration does not run here: ${failedMigration}` });
+    return finish('not-possible', { reason: `The migration does not run here: ${failedMigration.message}` });
   }
   const applied = await picture(request);
   const footprint = footprintOf(before.catalog, applied.catalog);
@@ -41,40 +41,58 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
     await takeBack(request, { kind: 'steps', steps: 1 });
   };
   const failedRollback = await attempt('roll back', takeItBack);
-  if (failedRollback !== undefined) return finish('failed', { reason: failedRollback, footprint });
+  if (failedRollback !== undefined) return finish('failed', { reason: failedRollback.message, footprint });
   const after = await picture(request);
   const verdict = verdictOf(project, migration, comparePictures(before, after), compareRows(before.rows, after.rows));
   const { database, history } = project.toolbox;
   const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
   const schema = history.scriptSchema(project.config.tool, request.table, request.session.facts.currentSchema);
   const twice = await runTwice(request.session, project.toolbox, script, schema);
+  const found = { ...verdict, twice, footprint };
+  const failedAgain = await attempt('migrate again', () => migrate(request));
+  if (failedAgain !== undefined) {
+    return finish('failed', {
+      ...found,
+      reason: `After the rollback the migration does not run again: ${failedAgain.message}`,
+    });
+  }
+  const again = compareCatalogs(applied.catalog, (await picture(request)).catalog);
   // A database that is not as it was shows nothing more.
   const isAsItWas =
     verdict.changes.every((change) => kindOfChange(change) !== 'substance') && verdict.rows.length === 0;
+  const tables = isAsItWas && request.rows !== 'present' ? changedTables(footprint, before.rows) : [];
+  const withoutRows = { ...found, again };
+  if (tables.length === 0) return finish(verdict.grade, withoutRows);
+
+  const failedTwice = await attempt('roll back', takeItBack);
+  if (failedTwice !== undefined) {
+    return finish('failed', { ...withoutRows, reason: `A second rollback does not run: ${failedTwice.message}` });
+  }
   const withRows = await proveWithRows({
     session: request.session,
     queries: await database.loadProofQueries(),
     commit: database.sql.commit,
     rollback: database.sql.rollback,
-    tables: isAsItWas && request.rows !== 'present' ? changedTables(footprint, before.rows) : [],
+    tables,
     migrate: () => attempt('migrate', () => migrate(request)),
     takeBack: () => attempt('roll back', takeItBack),
-    readRows: (tables) => readRows(request, tables),
+    readRows: (names) => readRows(request, names),
   });
-  const found = { ...verdict, twice, footprint, notes: withRows.notes };
-  if (withRows.failed !== undefined) return finish('failed', { ...found, reason: withRows.failed });
+  const { generated, unsuited, notMigrated } = withRows;
+  const notes = [...withRows.notes, ...[unsuited, notMigrated].filter((note) => note !== undefined)];
+  const complete = { ...withoutRows, generated, notes };
+  if (withRows.failed !== undefined) return finish('failed', { ...complete, reason: withRows.failed });
+  if (unsuited !== undefined) return finish(verdict.grade, complete);
   const lost = withRows.rows.length === 0 ? verdict : verdictOf(project, migration, verdict.changes, withRows.rows);
-  const failedAgain = await attempt('migrate again', () => migrate(request));
-  if (failedAgain !== undefined) {
+  const failedWithRows = await attempt('migrate again', () => migrate(request));
+  if (failedWithRows !== undefined) {
     return finish('failed', {
-      ...found,
+      ...complete,
       ...lost,
-      reason: `After the rollback the migration does not run again: ${failedAgain}`,
+      reason: `With the rows of ${generated.join(', ')} as the rollback left them the migration does not run again: ${failedWithRows.message}`,
     });
   }
-  const reapplied = await picture(request);
-  const again = compareCatalogs(applied.catalog, reapplied.catalog);
-  return finish(lost.grade, { ...found, ...lost, again });
+  return finish(lost.grade, { ...complete, ...lost });
 }
 
 /** Nothing is known of this version but why. */
@@ -90,6 +108,7 @@ export function unproven(migration: ProofRequest['migration'], grade: Grade, rea
     again: [],
     twice: undefined,
     footprint: [],
+    generated: [],
     notes: [],
     steps: [],
     durationMs: 0,

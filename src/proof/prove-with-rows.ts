@@ -3,6 +3,7 @@ import type { FilledTable, ProofQueries } from '../adapter/proof-queries.js';
 import { FlybackError } from '../errors/error.js';
 import { compareRows } from './compare-rows.js';
 import type { RowChange, TableRows } from './proof.js';
+import type { StepFailure } from './version-run.js';
 
 /** A database as it is before a migration, in which the migration can be applied and taken back. */
 export interface RowsTrial {
@@ -13,8 +14,8 @@ export interface RowsTrial {
   /** Empty tables whose rows the migration or its rollback can touch. */
   readonly tables: readonly string[];
   /** Each resolves with the reason when it did not run, and then has changed nothing. */
-  readonly migrate: () => Promise<string | undefined>;
-  readonly takeBack: () => Promise<string | undefined>;
+  readonly migrate: () => Promise<StepFailure | undefined>;
+  readonly takeBack: () => Promise<StepFailure | undefined>;
   readonly readRows: (tables: readonly string[]) => Promise<ReadonlyMap<string, TableRows>>;
 }
 
@@ -23,7 +24,13 @@ export interface RowsOutcome {
   readonly rows: readonly RowChange[];
   /** Why the rollback did not run with them. */
   readonly failed: string | undefined;
+  /** Tables in which there were generated rows when the migration ran. */
+  readonly generated: readonly string[];
   readonly notes: readonly string[];
+  /** Why the migration does not run with generated rows: true only when it runs again without them. */
+  readonly notMigrated: string | undefined;
+  /** Why the rollback stumbled over values that nobody but flyback has put there; then nothing is known of it with rows. */
+  readonly unsuited: string | undefined;
   /** The database is as it was before the trial. */
   readonly isClean: boolean;
 }
@@ -34,31 +41,54 @@ export interface RowsOutcome {
  * said, and proves nothing.
  */
 export async function proveWithRows(trial: RowsTrial): Promise<RowsOutcome> {
-  if (trial.tables.length === 0) return { rows: [], failed: undefined, notes: [], isClean: true };
+  const nothing: RowsOutcome = {
+    rows: [],
+    failed: undefined,
+    generated: [],
+    notes: [],
+    notMigrated: undefined,
+    unsuited: undefined,
+    isClean: true,
+  };
+  if (trial.tables.length === 0) return nothing;
   let refused = '';
   for (const reach of ['full', 'modest'] as const) {
     const filled = await inTransaction(trial, () => trial.queries.fillTables(trial.session, trial.tables, reach));
     const notes = unfilledNotes(filled);
     const tables = filled.filter(({ rows }) => rows > 0).map(({ table }) => table);
-    if (tables.length === 0) return { rows: [], failed: undefined, notes, isClean: true };
+    if (tables.length === 0) return { ...nothing, notes };
     const before = await trial.readRows(tables);
-    const error = await trial.migrate();
-    if (error !== undefined) {
-      refused = error;
+    const notMigrated = await trial.migrate();
+    if (notMigrated !== undefined) {
+      refused = notMigrated.message;
       await empty(trial, filled);
       continue;
     }
-    notes.push(`Rows were generated in ${tables.join(', ')}.`);
+    const found = { ...nothing, generated: tables, notes };
     const failed = await trial.takeBack();
     if (failed !== undefined) {
-      return { rows: [], failed: `With generated rows in ${tables.join(', ')}: ${failed}`, notes, isClean: false };
+      const told = `With generated rows in ${tables.join(', ')}`;
+      return isAboutValues(failed)
+        ? { ...found, unsuited: `${told} the rollback does not run: ${failed.message}`, isClean: false }
+        : { ...found, failed: `${told}: ${failed.message}`, isClean: false };
     }
     const rows = compareRows(before, await trial.readRows(tables));
-    if (rows.length > 0) return { rows, failed: undefined, notes, isClean: false };
-    return { rows, failed: undefined, notes, isClean: await empty(trial, filled) };
+    if (rows.length > 0) return { ...found, rows, isClean: false };
+    return { ...found, isClean: await empty(trial, filled) };
   }
-  const notes = [`With generated rows in ${trial.tables.join(', ')} the migration does not run: ${refused}`];
-  return { rows: [], failed: undefined, notes, isClean: true };
+  const notMigrated = `With generated rows in ${trial.tables.join(', ')} the migration does not run: ${refused}`;
+  return { ...nothing, notMigrated };
+}
+
+/** Data exceptions that come from a type that became narrower, or from NULL, rather than from what a value means. */
+const aboutTypes: ReadonlySet<string> = new Set(['22001', '22003', '22004', '22008']);
+
+/**
+ * Whether a statement failed for what a value means to it (class 22 of the PostgreSQL manual, "Error Codes"): text that was
+ * to be a number, JSON that was to be an array. Generated values are as their types and checks want them, no more.
+ */
+function isAboutValues({ serverCode }: StepFailure): boolean {
+  return serverCode?.startsWith('22') === true && !aboutTypes.has(serverCode);
 }
 
 function unfilledNotes(filled: readonly FilledTable[]): string[] {

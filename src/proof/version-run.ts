@@ -63,29 +63,36 @@ export async function takeBack(request: Omit<ProofRequest, 'migration'>, target:
   return built;
 }
 
+/** Why a step did not work. */
+export interface StepFailure {
+  readonly message: string;
+  readonly serverCode: string | undefined;
+}
+
 /** Runs steps one after the other and keeps how each went in `steps`; each resolves with why it did not work. */
 export function attemptsInto(
   steps: ProofStep[],
-): (action: ProofStep['action'], work: () => Promise<unknown>) => Promise<string | undefined> {
+): (action: ProofStep['action'], work: () => Promise<unknown>) => Promise<StepFailure | undefined> {
   return async (action, work) => {
-    const done = await attempted(work);
-    steps.push({ action, ...done });
-    return done.error;
+    const { error, durationMs } = await attempted(work);
+    steps.push({ action, error: error?.message, durationMs });
+    return error;
   };
 }
 
 /** Runs a step, timed; resolves with why it did not work. Throws what is no fault of the project. */
 export async function attempted(
   work: () => Promise<unknown>,
-): Promise<{ error: string | undefined; durationMs: number }> {
+): Promise<{ error: StepFailure | undefined; durationMs: number }> {
   const started = performance.now();
-  let error: string | undefined;
+  let error: StepFailure | undefined;
   try {
     await work();
   } catch (cause) {
     if (!(cause instanceof FlybackError) || cause.code === 'cancelled' || cause.code === 'internal') throw cause;
     // A refused plan says in its findings what is wrong.
-    error = [cause.message, ...cause.findings.map(({ message }) => message)].join(' ');
+    const message = [cause.message, ...cause.findings.map((finding) => finding.message)].join(' ');
+    error = { message, serverCode: cause.serverCode };
   }
   return { error, durationMs: performance.now() - started };
 }

@@ -17,7 +17,7 @@ import { unproven } from './prove-version.js';
 import { proveWithRows } from './prove-with-rows.js';
 import { runTwice } from './run-twice.js';
 import { verdictOf } from './verdict.js';
-import { attemptsInto, ownTables, takeBack } from './version-run.js';
+import { attemptsInto, ownTables, takeBack, type StepFailure } from './version-run.js';
 import { mayGrant } from './watchable.js';
 import { WatchedSession } from './watched-session.js';
 
@@ -121,8 +121,8 @@ export class WatchedDatabase {
     const steps: ProofStep[] = [];
     const attempt = attemptsInto(steps);
     const { project, table, signal } = this.#options;
-    const up = (): Promise<string | undefined> => attempt('migrate', () => this.#migrate(migration));
-    const down = (): Promise<string | undefined> =>
+    const up = (): Promise<StepFailure | undefined> => attempt('migrate', () => this.#migrate(migration));
+    const down = (): Promise<StepFailure | undefined> =>
       attempt('roll back', () =>
         takeBack({ project, session: this.#session, table, signal }, { kind: 'steps', steps: 1 }),
       );
@@ -162,7 +162,11 @@ export class WatchedDatabase {
         takeBack: down,
         readRows: (tables) => this.#readRows(tables),
       });
-      const found = { ...verdict, twice, notes: withRows.notes };
+      // The migration is applied with rows in which its rollback stumbles.
+      if (withRows.unsuited !== undefined) return undefined;
+      const { generated, notMigrated } = withRows;
+      const notes = [...withRows.notes, ...(notMigrated === undefined ? [] : [notMigrated])];
+      const found = { ...verdict, twice, generated, notes };
       if (withRows.failed !== undefined) {
         return { proof: finish({ ...found, grade: 'failed', reason: withRows.failed }), isSpent: true };
       }

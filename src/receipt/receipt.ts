@@ -43,6 +43,9 @@ export function receiptOf(proof: VersionProof, basis: Basis, major: number): Rec
     around.set(relation, [...(around.get(relation) ?? []), markOf(kind, name, applied)]);
   }
   const relations = new Set(touched.flatMap(({ relation }) => relation ?? []));
+  const { notes: reservations, generated } = proof;
+  const notes =
+    generated.length === 0 ? reservations : [...reservations, `Rows were generated in ${generated.join(', ')}.`];
   const differs = proof.changes.filter(isComparableElsewhere).map(({ kind, name }) => `${kind} ${name}`);
   return {
     grade: proof.grade,
@@ -52,7 +55,7 @@ export function receiptOf(proof: VersionProof, basis: Basis, major: number): Rec
     migration,
     script,
     ...(fixtures === undefined ? {} : { fixtures }),
-    ...(proof.notes.length === 0 ? {} : { notes: proof.notes }),
+    ...(notes.length === 0 ? {} : { notes }),
     ...(proof.left.length === 0 ? {} : { left: proof.left }),
     ...(differs.length === 0 ? {} : { differs }),
     touched: Object.fromEntries(

@@ -108,7 +108,7 @@ export async function proofsText(
   passed: boolean,
   stream: NodeJS.WriteStream,
 ): Promise<string> {
-  const told = proofs.filter(({ grade, left }) => grade !== 'exact' || left.length > 0);
+  const told = proofs.filter(({ grade, left, notes }) => grade !== 'exact' || left.length > 0 || notes.length > 0);
   const restored = proofs.filter(({ grade }) => grade === 'exact' || grade === 'column-order').length;
   const left =
     upToDate.length === 0 ? '' : `; ${upToDate.length} ${upToDate.length === 1 ? 'was' : 'were'} proven before`;
@@ -134,6 +134,7 @@ async function details(proof: VersionProof, stream: NodeJS.WriteStream): Promise
     ...(difference === '' && proof.reason !== undefined ? [indent(proof.reason)] : []),
     ...(proof.grade === 'failed' && difference !== '' && proof.reason !== undefined ? [indent(proof.reason)] : []),
     ...(proof.left.length === 0 ? [] : [indent(`left behind on purpose: ${proof.left.join(', ')}`)]),
+    ...(proof.notes.length === 0 ? [] : [indent(proof.notes.map((note) => `not known: ${note}`).join('\n'))]),
     '',
   ].join('\n');
 }

@@ -30,7 +30,7 @@ async function prove(
 
 async function proveSecond(table: string, up: string, down: string): Promise<VersionProof> {
   const proofs = await prove([
-    { version: '1', up: table, down: 'DROP TABLE t; DROP SEQUENCE IF EXISTS numbers;' },
+    { version: '1', up: table, down: 'DROP TABLE t; DROP SEQUENCE IF EXISTS numbers; DROP TYPE IF EXISTS mood;' },
     { version: '2', up, down },
   ]);
   expect(proofs[0]?.grade).toBe('exact');
@@ -107,6 +107,39 @@ describe('generated rows', () => {
     );
     expect(grade).toBe('exact');
     expect(notes.join()).toMatch(/generated rows in public\.t the migration does not run/);
+  });
+
+  test('a rollback that stumbles over what a generated value means: said, and not held against it', async () => {
+    const up = 'ALTER TABLE t ADD COLUMN kind text';
+    const documents = 'CREATE TABLE t (id int PRIMARY KEY, document jsonb NOT NULL)';
+    const list = 'SELECT jsonb_array_elements(document) FROM t; ALTER TABLE t DROP COLUMN kind;';
+    const { grade, notes, again, steps } = await proveSecond(documents, up, list);
+    expect(notes.join()).toMatch(/generated rows in public\.t the rollback does not run: .*elements from/);
+    expect(grade).toBe('exact');
+    expect(again).toEqual([]);
+    expect(steps.some(({ action, error }) => action === 'migrate again' && error === undefined)).toBe(true);
+    // What a type cannot hold is no matter of what it means.
+    const narrow = `CREATE TEMP TABLE x (n varchar(3)) ON COMMIT DROP; INSERT INTO x SELECT name FROM t; ALTER TABLE t DROP COLUMN kind;`;
+    expect((await proveSecond(table, up, narrow)).grade).toBe('failed');
+  });
+
+  test('a migration that does not run again for what is left behind is not said to fail for its rows', async () => {
+    const { grade, notes, reason } = await proveSecond(
+      `${table}; CREATE TYPE mood AS ENUM ('fine')`,
+      `ALTER TABLE t ADD COLUMN kind text; ALTER TYPE mood ADD VALUE 'better'`,
+      'ALTER TABLE t DROP COLUMN kind;',
+    );
+    expect(grade).toBe('failed');
+    expect(reason).toMatch(/^After the rollback the migration does not run again: .*"better" already exists/);
+    expect(notes).toEqual([]);
+  });
+
+  test('a migration that does not run again with the rows as the rollback left them: the reason names them', async () => {
+    const up = `DO $$ BEGIN IF EXISTS (SELECT FROM t WHERE note IS NULL) THEN RAISE 'no note'; END IF; END $$; ALTER TABLE t DROP COLUMN note`;
+    const { grade, reason, rows } = await proveSecond(table, up, 'ALTER TABLE t ADD COLUMN note text;');
+    expect(grade).toBe('failed');
+    expect(reason).toMatch(/^With the rows of public\.t as the rollback left them the migration .*no note/);
+    expect(rows.map(({ table: name }) => name)).toEqual(['public.t']);
   });
 });
 
