@@ -331,6 +331,8 @@ export interface DatabaseSql {
   beginReadOnly(session: ServerFacts, scriptSchema: string): string;
   /** Bounds each wait for a lock (0: no bound) until the transaction ends; outside of any, for the message it stands in. */
   boundWaits(lockTimeoutMs: number): string;
+  /** Bounds each statement (0: no bound), until the transaction ends or it is set again. */
+  boundStatements(milliseconds: number, scope: 'transaction' | 'session'): string;
   /** Opens a transaction for flyback's own statements, whatever a script has left behind in the session. */
   beginOwn(session: ServerFacts, lockTimeoutMs: number): string;
   /** Opens the transaction of a step and applies its settings (timeouts, role, search_path). */

@@ -27,6 +27,7 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
   sameMajor: "true: only a proof made on the target's major version counts (default: false)",
   drift: 'what to do when the target is not as the proof saw it: off, warn or stop (default: warn)',
   scratch: 'server on which databases for proofs are made (default: one that flyback starts)',
+  proofTimeout: 'bound on each statement in proofs, 0: none (default: 1min)',
   fixtures: 'folder with F<version>__*.sql files: rows for proofs',
   url: 'database URL, jdbc:postgresql://… or postgresql://…',
   user: 'database user',

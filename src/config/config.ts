@@ -107,6 +107,8 @@ export interface ProvePolicy {
   readonly drift: Policy;
   /** A server on which databases for proofs may be made; undefined: one that flyback starts. */
   readonly scratch: ConnectionSettings | undefined;
+  /** Bound on each statement of migrations and fixtures in proofs, and of rollbacks where those have none of their own. */
+  readonly statementTimeoutMs: number;
   /** Absolute path of the folder with rows for proofs, if any. */
   readonly fixturesFolder: string | undefined;
 }

@@ -132,6 +132,7 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
       sameMajor: settings.truth('sameMajor', false),
       drift: settings.oneOf<Policy>('drift', policies, 'warn'),
       scratch,
+      statementTimeoutMs: settings.duration('proofTimeout', 60_000),
       fixturesFolder: settings.path('fixtures', undefined),
     },
     secrets,

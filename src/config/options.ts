@@ -71,6 +71,12 @@ export const options = {
   sameMajor: { key: 'prove.sameMajor', variable: 'FLYBACK_SAME_MAJOR', flag: '--same-major', kind: 'switch' },
   drift: { key: 'prove.drift', variable: 'FLYBACK_DRIFT', flag: '--drift', kind: 'policy' },
   scratch: { key: 'prove.scratch', variable: 'FLYBACK_SCRATCH', flag: '--scratch', kind: 'text' },
+  proofTimeout: {
+    key: 'prove.statementTimeout',
+    variable: 'FLYBACK_PROVE_STATEMENT_TIMEOUT',
+    flag: '--prove-statement-timeout',
+    kind: 'duration',
+  },
   fixtures: { key: 'prove.fixtures', variable: 'FLYBACK_FIXTURES', flag: '--fixtures', kind: 'path' },
   url: { key: undefined, variable: 'FLYBACK_URL', flag: '--url', kind: 'text' },
   user: { key: undefined, variable: 'FLYBACK_USER', flag: '--user', kind: 'text' },

@@ -6,13 +6,18 @@ import type { VersionProof } from './proof.js';
  * What a proof found, for a person: one object after the other, "-" for what was there before the migration, "+" for what is
  * there now. Empty when nothing differs.
  */
-export async function differenceText({ changes, rows }: Pick<VersionProof, 'changes' | 'rows'>): Promise<string> {
+export async function differenceText({
+  changes,
+  rows,
+  generated = [],
+}: Pick<VersionProof, 'changes' | 'rows'> & Partial<Pick<VersionProof, 'generated'>>): Promise<string> {
+  const name = (table: string): string => (generated.includes(table) ? `${table} (generated)` : table);
   return [
     ...(await Promise.all(changes.map(changeText))),
     ...rows.map(({ table, before, after }) =>
       before?.count === after?.count
-        ? `rows of ${table}: ${before?.count ?? 0}, with other values`
-        : `rows of ${table}:\n  - ${before?.count ?? 0}\n  + ${after?.count ?? 0}`,
+        ? `rows of ${name(table)}: ${before?.count ?? 0}, with other values`
+        : `rows of ${name(table)}:\n  - ${before?.count ?? 0}\n  + ${after?.count ?? 0}`,
     ),
   ].join('\n');
 }

@@ -8,6 +8,7 @@ import type { VersionProof } from './proof.js';
 import { proveVersion } from './prove-version.js';
 import type { ScratchPlace } from './scratch-place.js';
 import { throwIfCancelled } from './throw-if-cancelled.js';
+import { applyRequest } from './version-run.js';
 import { mayMakeServerObjects, watchableVersions } from './watchable.js';
 import { WatchedDatabase } from './watched-database.js';
 
@@ -212,8 +213,8 @@ export class ProofDatabases {
   }
 
   async #applyAll(session: Session, migrations: readonly Migration[]): Promise<void> {
-    const { toolbox, config } = this.#project;
-    const request = { session, toolbox, settings: config.tool, table: this.#table, fixtures: this.#fixtures };
+    const place = { project: this.#project, session, table: this.#table };
+    const request = { ...applyRequest(place), fixtures: this.#fixtures };
     if (this.#fixtures.size === 0 || migrations.length === 0) return applyMigrations({ ...request, migrations });
     // Each fixture runs before the next migration.
     for (const migration of migrations) {

@@ -10,7 +10,7 @@ import { comparePictures, picture } from './picture.js';
 import type { RowChange } from './proof.js';
 import type { ScratchPlace } from './scratch-place.js';
 import { verdictOfScripts } from './verdict.js';
-import { attempted, takeBack, type ProofRequest } from './version-run.js';
+import { applyRequest, attempted, takeBack, type ProofRequest } from './version-run.js';
 import { mayMakeServerObjects } from './watchable.js';
 
 /** What became of a database that was taken all the way down, and up again. */
@@ -83,8 +83,7 @@ async function proveThere(
     durationMs: performance.now() - started,
   });
   const apply = async (migrations: readonly Migration[]): Promise<string | undefined> => {
-    const { toolbox, config } = project;
-    const done = await attempted(() => applyMigrations({ session, toolbox, settings: config.tool, table, migrations }));
+    const done = await attempted(() => applyMigrations({ ...applyRequest({ project, session, table }), migrations }));
     return done.error?.message;
   };
   try {

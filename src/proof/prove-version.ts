@@ -47,7 +47,13 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
   const { database, history } = project.toolbox;
   const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
   const schema = history.scriptSchema(project.config.tool, request.table, request.session.facts.currentSchema);
-  const twice = await runTwice(request.session, project.toolbox, script, schema);
+  const twice = await runTwice(
+    request.session,
+    project.toolbox,
+    script,
+    schema,
+    project.config.prove.statementTimeoutMs,
+  );
   const found = { ...verdict, twice, footprint };
   const failedAgain = await attempt('migrate again', () => migrate(request));
   if (failedAgain !== undefined) {

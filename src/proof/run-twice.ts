@@ -1,5 +1,6 @@
 import type { Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
+import { openingOf } from '../scratch/apply-migrations.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { VersionProof } from './proof.js';
 
@@ -12,13 +13,14 @@ export async function runTwice(
   toolbox: Toolbox,
   script: RollbackScript | undefined,
   scriptSchema: string,
+  statementTimeoutMs: number,
 ): Promise<VersionProof['twice']> {
   if (script === undefined || script.transaction === 'off') return undefined;
   if (script.statements.some(({ copyData }) => copyData !== undefined)) return undefined;
   const { sql } = toolbox.database;
   const sent = await session.pipeline([
     sql.useScriptPath(session.facts, scriptSchema),
-    'BEGIN',
+    openingOf({ toolbox, statementTimeoutMs }),
     ...script.statements.map(({ text }) => text),
     sql.hasWritten,
     sql.rollback,

@@ -8,7 +8,7 @@ import type { Target } from '../plan/plan.js';
 import { planRollback } from '../plan/plan-rollback.js';
 import type { ConnectedProject, Project } from '../project/project.js';
 import { rollback } from '../run/rollback.js';
-import { applyMigrations } from '../scratch/apply-migrations.js';
+import { applyMigrations, type ApplyRequest } from '../scratch/apply-migrations.js';
 import type { ProofStep } from './proof.js';
 
 /** What a proof works in: a project's files, and a scratch database in which every earlier version is applied. */
@@ -22,17 +22,28 @@ export interface ProofRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A statement that hangs must not hang the proof; where the configuration bounds statements, its own bound holds. */
-const longestStatementMs = 60_000;
-
 /** The tools' own tables, which are no part of what is compared. */
 export function ownTables({ project, table }: Pick<ProofRequest, 'project' | 'table'>): readonly QualifiedName[] {
   return [table, project.recordTable, journalTableOf(project.recordTable)];
 }
 
-export async function migrate({ project, session, table, migration }: ProofRequest): Promise<void> {
-  const { toolbox, config } = project;
-  await applyMigrations({ session, toolbox, settings: config.tool, table, migrations: [migration] });
+export async function migrate(request: ProofRequest): Promise<void> {
+  await applyMigrations({ ...applyRequest(request), migrations: [request.migration] });
+}
+
+/** How files are run for proofs: none of their statements for ever. */
+export function applyRequest({
+  project: { toolbox, config },
+  session,
+  table,
+}: Pick<ProofRequest, 'project' | 'session' | 'table'>): Omit<ApplyRequest, 'migrations'> {
+  return {
+    session,
+    toolbox,
+    settings: config.tool,
+    table,
+    statementTimeoutMs: config.prove.statementTimeoutMs,
+  };
 }
 
 /** With the same plan and the same run as in production; says what was planned. */
@@ -48,7 +59,8 @@ export async function takeBack(request: Omit<ProofRequest, 'migration'>, target:
     ...project,
     config: {
       ...config,
-      run: { ...config.run, statementTimeoutMs: config.run.statementTimeoutMs || longestStatementMs },
+      // Where rollbacks have a bound in production, they have it here.
+      run: { ...config.run, statementTimeoutMs: config.run.statementTimeoutMs || config.prove.statementTimeoutMs },
     },
     table,
     session,

@@ -17,7 +17,7 @@ import { unproven } from './prove-version.js';
 import { proveWithRows } from './prove-with-rows.js';
 import { runTwice } from './run-twice.js';
 import { verdictOf } from './verdict.js';
-import { attemptsInto, ownTables, takeBack, type StepFailure } from './version-run.js';
+import { applyRequest, attemptsInto, ownTables, takeBack, type StepFailure } from './version-run.js';
 import { mayGrant } from './watchable.js';
 import { WatchedSession } from './watched-session.js';
 
@@ -104,10 +104,7 @@ export class WatchedDatabase {
     const fixture = version && fixtures.get(version.key);
     if (fixture === undefined) return;
     const { project, table } = this.#options;
-    await applyFixture(
-      { session: this.#session, toolbox: project.toolbox, settings: project.config.tool, table, fixtures },
-      fixture.version,
-    );
+    await applyFixture({ ...applyRequest({ project, session: this.#session, table }), fixtures }, fixture.version);
     await this.#takeOver(await this.#catchUp(), movesSequences.test(fixture.sql));
     this.#store.forgetMarks();
   }
@@ -151,7 +148,13 @@ export class WatchedDatabase {
       );
       const isAsItWas = verdict.changes.every(({ kind }) => kind === 'sequence position') && verdict.rows.length === 0;
       if (!isAsItWas || verdict.left.length > 0 || verdict.grade === 'different') return undefined;
-      const twice = await runTwice(this.#session, project.toolbox, script, this.#scriptSchema());
+      const twice = await runTwice(
+        this.#session,
+        project.toolbox,
+        script,
+        this.#scriptSchema(),
+        project.config.prove.statementTimeoutMs,
+      );
       const withRows = await proveWithRows({
         session: this.#session,
         queries: this.#queries,
@@ -201,7 +204,7 @@ export class WatchedDatabase {
   async #migrate(migration: Migration): Promise<void> {
     const { project, table } = this.#options;
     await applyMigration(
-      { session: this.#session, toolbox: project.toolbox, settings: project.config.tool, table },
+      applyRequest({ project, session: this.#session, table }),
       migration,
       // A run compares the whole history under its lock, which would take longer with each version.
       { forgetsOthers: true },

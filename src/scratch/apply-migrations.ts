@@ -12,6 +12,8 @@ export interface ApplyRequest {
   readonly toolbox: Toolbox;
   readonly settings: ToolSettings;
   readonly table: QualifiedName;
+  /** Bound on each statement of a migration or a fixture; undefined: none. */
+  readonly statementTimeoutMs?: number | undefined;
   /** In the order in which they are to be applied. */
   readonly migrations: readonly Migration[];
 }
@@ -86,12 +88,14 @@ export async function applyMigration(
   ];
   const closing = [...(forgetsOthers ? [history.scratch.clearTable(database, table)] : []), row];
   if (inTransaction) {
-    opening.push('BEGIN');
+    opening.push(openingOf(request));
     closing.push(database.sql.commit);
-  }
+  } else opening.push(...boundOf(request, 'session'));
   const fail = async (message: string, code: string | undefined, hint: string | undefined): Promise<never> => {
     if (inTransaction) await session.query(database.sql.rollback).catch(() => undefined);
-    throw new FlybackError('script-failed', `Migration ${migration.script} failed ${message}`, {
+    if (!inTransaction) await session.pipeline(unboundOf(request));
+    const text = `Migration ${migration.script} failed ${message}${endedNote(request, code)}`;
+    throw new FlybackError('script-failed', text, {
       hint: hint ?? 'Correct the migration, or start from a database in which it works.',
       serverCode: code,
     });
@@ -124,6 +128,33 @@ export async function applyMigration(
     }
   }
   for (const message of closing) await session.query(message);
+  if (!inTransaction) await session.pipeline(unboundOf(request));
+}
+
+/** What bounds the statements of a file, and what ends that where no transaction does. */
+function boundOf(
+  { toolbox, statementTimeoutMs }: Pick<ApplyRequest, 'toolbox' | 'statementTimeoutMs'>,
+  scope: 'transaction' | 'session',
+): readonly string[] {
+  return statementTimeoutMs === undefined ? [] : [toolbox.database.sql.boundStatements(statementTimeoutMs, scope)];
+}
+
+function unboundOf({ toolbox, statementTimeoutMs }: Omit<ApplyRequest, 'migrations'>): readonly string[] {
+  return statementTimeoutMs === undefined ? [] : [toolbox.database.sql.boundStatements(0, 'session')];
+}
+
+/** What the server does not say of a statement that took too long (SQLSTATE 57014: query_canceled). */
+export function endedNote(
+  { statementTimeoutMs }: Pick<ApplyRequest, 'statementTimeoutMs'>,
+  serverCode: string | undefined,
+): string {
+  if (serverCode !== '57014' || statementTimeoutMs === undefined) return '';
+  return ` (it was ended after ${statementTimeoutMs / 1000} s; prove.statementTimeout sets another bound)`;
+}
+
+/** Opens the transaction of a file of which nothing is left when it fails. */
+export function openingOf(request: Pick<ApplyRequest, 'toolbox' | 'statementTimeoutMs'>): string {
+  return ['BEGIN', ...boundOf(request, 'transaction')].join(';');
 }
 
 /** The text of a file with its placeholders replaced, where the project has them replaced. */

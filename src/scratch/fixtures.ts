@@ -6,7 +6,7 @@ import { sha256 } from '../fingerprint/fingerprint.js';
 import type { Version } from '../history/version.js';
 import type { Project } from '../project/project.js';
 import { readScriptFile } from '../scripts/read-script-file.js';
-import { replaced, sendStatement, type ApplyRequest } from './apply-migrations.js';
+import { endedNote, openingOf, replaced, sendStatement, type ApplyRequest } from './apply-migrations.js';
 
 /** Rows that a user wants to be there for the proofs of later versions: a file F<version>__<description>.sql. */
 export interface Fixture {
@@ -146,17 +146,15 @@ export async function applyFixture(
   if (fixture === undefined) return;
   const { database, history } = toolbox;
   const { statements } = database.dialect.split(replaced(request, fixture.file, fixture.sql));
-  await session.query(
-    database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table, session.facts.currentSchema)),
-  );
-  await session.query('BEGIN');
+  await session.query(database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table, session.facts.currentSchema)));
+  await session.query(openingOf(request));
   for (const statement of statements) {
     const failure = await sendStatement(session, statement);
     if (failure === undefined) continue;
     await session.query(database.sql.rollback);
     throw new FlybackError(
       'script-failed',
-      `The fixture ${path.basename(fixture.file)} failed in line ${statement.line}: ${failure.message}`,
+      `The fixture ${path.basename(fixture.file)} failed in line ${statement.line}: ${failure.message}${endedNote(request, failure.serverCode)}`,
       {
         hint: failure.hint ?? `Correct it: it runs directly after version ${version.text} was applied.`,
         serverCode: failure.serverCode,

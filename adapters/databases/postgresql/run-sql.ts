@@ -134,6 +134,9 @@ export const postgresqlSql: DatabaseSql = {
 
   boundWaits: (lockTimeoutMs: number) => `SELECT ${setting('lock_timeout', `${lockTimeoutMs}ms`)}`,
 
+  boundStatements: (milliseconds: number, scope: 'transaction' | 'session') =>
+    `SET ${scope === 'transaction' ? 'LOCAL' : 'SESSION'} statement_timeout = ${milliseconds}`,
+
   beginOwn: (session: ServerFacts, lockTimeoutMs: number) => {
     const values = [
       ...originRole(session),

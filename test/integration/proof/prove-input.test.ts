@@ -1,3 +1,5 @@
+import * as fs from 'node:fs/promises';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readFilesOnly } from '../../../src/compose/open-project.js';
 import { openScratchPlace } from '../../../src/compose/scratch-place.js';
@@ -57,6 +59,58 @@ test('a rollback that hangs is ended, and has failed', async () => {
   );
   expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'failed', 'exact']);
   expect(proofs[1]?.reason).toMatch(/statement timeout|statement_timeout/);
+});
+
+describe('a migration that hangs is ended, and said where', () => {
+  const bounded = '[prove]\nstatementTimeout = "300ms"\n';
+  const hangs = 'SELECT pg_sleep(3600)';
+
+  test.each([
+    ['in a transaction', `CREATE TABLE t (id int);\n${hangs};`],
+    ['outside of any', `VACUUM first;\n${hangs};`],
+    ['behind data', `COPY first FROM STDIN;\n\\.\n${hangs};`],
+  ])('%s', async (_title, up) => {
+    const proofs = await prove([first, { version: '2', up, down: 'DROP TABLE t;' }, third], bounded);
+    expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'not-possible', 'not-possible']);
+    const line = up.split('\n').findIndex((text) => text.startsWith(hangs)) + 1;
+    for (const { reason } of proofs.slice(1)) {
+      expect(reason).toMatch(new RegExp(`V2__step.sql failed in line ${line}: .*0.3 s; prove.statementTimeout`));
+    }
+  });
+
+  test('also where an earlier one has lifted the bound', async () => {
+    const lifts = { version: '2', up: 'SET statement_timeout = 0', down: 'DO $$ BEGIN NULL; END $$;' };
+    const proofs = await prove([first, lifts, { ...third, up: hangs }], bounded);
+    expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'exact', 'not-possible']);
+  });
+
+  test('a fixture, and the second run of a script, likewise', async () => {
+    const files = await createProject({
+      database: noDatabase,
+      versions: [
+        {
+          ...first,
+          down: `DO $$ BEGIN IF to_regclass('first') IS NULL THEN PERFORM pg_sleep(3600); END IF; END $$;\nDROP TABLE first;`,
+        },
+        third,
+      ],
+      flyback: `${bounded}fixtures = "fixtures"\n`,
+    });
+    projects.push(files);
+    await fs.mkdir(path.join(files.folder, 'fixtures'));
+    await fs.writeFile(path.join(files.folder, 'fixtures', 'F1__rows.sql'), `INSERT INTO first VALUES (1);\n${hangs};`);
+    const proofs = await proveProject(await readFilesOnly({ folder: files.folder, environment: {} }), place);
+    expect(proofs.map(({ grade, twice }) => [grade, twice])).toEqual([
+      ['exact', 'failed'],
+      ['not-possible', undefined],
+    ]);
+    expect(proofs[1]?.reason).toMatch(/F1__rows.sql failed in line 2: .*prove.statementTimeout/);
+  });
+
+  test('a rollback has the same bound where rollbacks have none of their own', async () => {
+    const proofs = await prove([first, { ...third, down: `${hangs};\nDROP TABLE third;` }], bounded);
+    expect(proofs.map(({ grade }) => grade)).toEqual(['exact', 'failed']);
+  });
 });
 
 test('COPY with its data, and placeholders', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openScratchPlace } from '../../../src/compose/scratch-place.js';
 import { readFilesOnly } from '../../../src/compose/open-project.js';
+import { differenceText } from '../../../src/proof/difference-text.js';
 import type { VersionProof } from '../../../src/proof/proof.js';
 import { proveChain, type ChainProof } from '../../../src/proof/prove-chain.js';
 import { proveProject, type ScratchPlace } from '../../../src/proof/prove-project.js';
@@ -61,13 +62,11 @@ describe('generated rows', () => {
   const table = 'CREATE TABLE t (id int PRIMARY KEY, name varchar(40) NOT NULL, note text)';
 
   test('a column that is dropped and added again has lost its values', async () => {
-    const { grade, rows } = await proveSecond(
-      table,
-      'ALTER TABLE t DROP COLUMN note',
-      'ALTER TABLE t ADD COLUMN note text;',
-    );
+    const proof = await proveSecond(table, 'ALTER TABLE t DROP COLUMN note', 'ALTER TABLE t ADD COLUMN note text;');
+    const { grade, rows } = proof;
     expect(grade).toBe('data-lost');
     expect(rows.map(({ table: name }) => name)).toEqual(['public.t']);
+    expect(await differenceText(proof)).toBe('rows of public.t (generated): 3, with other values');
   });
 
   test('unless the script says that they may go: then it is told, and passes', async () => {
