@@ -26,7 +26,7 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
     'what to do about a rollback without a proof: off, warn or stop (default: warn where there is flyback.lock)',
   sameMajor: "true: only a proof made on the target's major version counts (default: false)",
   drift: 'what to do when the target is not as the proof saw it: off, warn or stop (default: warn)',
-  scratch: 'server on which databases for proofs are made (default: one that flyback starts)',
+  scratch: 'server on which databases for proofs are made, docker or docker:IMAGE (default: one that flyback starts)',
   proofTimeout: 'bound on each statement in proofs, 0: none (default: 1min)',
   fixtures: 'folder with F<version>__*.sql files: rows for proofs',
   url: 'database URL, jdbc:postgresql://… or postgresql://…',

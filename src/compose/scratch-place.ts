@@ -3,25 +3,27 @@ import { startEmbedded } from '../../adapters/databases/postgresql/embedded.js';
 import { findEmbeddedPackage } from '../../adapters/databases/postgresql/embedded-binaries.js';
 import { readScratchFitness } from '../../adapters/databases/postgresql/catalog/server-objects.js';
 import type { Session } from '../adapter/database.js';
-import type { ConnectionSettings } from '../config/config.js';
+import type { ConnectionSettings, DockerScratch } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
 import type { ScratchPlace } from '../proof/scratch-place.js';
 import { databases } from '../../adapters/index.js';
+import { startDocker } from './scratch-docker.js';
 
 /** A place for proofs that has to be closed, whatever happens. */
 export type OpenScratchPlace = ScratchPlace & { close(): Promise<void> };
 
 /**
  * A place for proofs: on an embedded server of this process's own, of the major whose npm package the project has installed
- * or else the one that comes along; or on the server that `scratch` connects to, where databases are made beside the one it
- * names. Throws FlybackError embedded-unavailable, or scratch-refused when the scratch server is the target's, its database is
- * not empty, or its role is no superuser.
+ * or else the one that comes along; in a container; or on the server that `scratch` connects to, where databases are made
+ * beside the one it names. Throws FlybackError embedded-unavailable, docker-unavailable, or scratch-refused when the scratch
+ * server is the target's, its database is not empty, or its role is no superuser.
  */
 export async function openScratchPlace(
-  scratch?: ConnectionSettings,
+  scratch?: ConnectionSettings | DockerScratch,
   target?: ConnectionSettings,
   projectFolder?: string,
 ): Promise<OpenScratchPlace> {
+  if (scratch !== undefined && 'kind' in scratch) return inContainer(scratch.image ?? (await imageFor(target)));
   if (scratch !== undefined) return onServer(scratch, target);
   const server = await startEmbedded({ listen: 'socket', binariesFolder: findEmbeddedPackage(projectFolder) });
   const settings = { ...embeddedConnection, hosts: [{ host: server.host, port: server.port }] };
@@ -29,6 +31,33 @@ export async function openScratchPlace(
   return placeOn(maintenance, settings, {
     description: `PostgreSQL ${server.version}, embedded`,
     another: () => openScratchPlace(undefined, undefined, projectFolder),
+    stop: () => server.stop(),
+  });
+}
+
+/** The official image of the major version that the target runs. */
+async function imageFor(target: ConnectionSettings | undefined): Promise<string> {
+  const unknown = (why: string): FlybackError =>
+    new FlybackError('docker-unavailable', `Nobody can tell which PostgreSQL to start: ${why}`, {
+      hint: 'Name the image, for example --scratch docker:postgres:16.',
+    });
+  if (target === undefined) throw unknown('no database is configured whose version it could be.');
+  try {
+    const session = await databases.postgresql.connect(target);
+    await session.close();
+    return `postgres:${session.facts.majorVersion}`;
+  } catch (error) {
+    if (!(error instanceof FlybackError)) throw error;
+    throw unknown(`the target does not say its version. ${error.message}`);
+  }
+}
+
+async function inContainer(image: string): Promise<OpenScratchPlace> {
+  const connect = (settings: ConnectionSettings): Promise<Session> => databases.postgresql.connect(settings);
+  const server = await startDocker({ image, base: embeddedConnection, connect });
+  return placeOn(server.maintenance, server.settings, {
+    description: `PostgreSQL ${server.maintenance.facts.version}, Docker image ${image}`,
+    another: () => inContainer(image),
     stop: () => server.stop(),
   });
 }

@@ -96,6 +96,13 @@ export interface AuditPolicy {
 /** What is done about something: nothing, a word about it, or a refusal. */
 export type Policy = 'off' | 'warn' | 'stop';
 
+/** A server in a container of this run's own. */
+export interface DockerScratch {
+  readonly kind: 'docker';
+  /** Undefined: the official image of the target's major version. */
+  readonly image: string | undefined;
+}
+
 export interface ProvePolicy {
   /** Grades with which a rollback passes. */
   readonly passes: readonly Grade[];
@@ -105,8 +112,8 @@ export interface ProvePolicy {
   readonly sameMajor: boolean;
   /** Of a target that is not as the proof saw it, around a rollback whose proof counts. */
   readonly drift: Policy;
-  /** A server on which databases for proofs may be made; undefined: one that flyback starts. */
-  readonly scratch: ConnectionSettings | undefined;
+  /** A server on which databases for proofs may be made, or a container; undefined: the server that comes along. */
+  readonly scratch: ConnectionSettings | DockerScratch | undefined;
   /** Bound on each statement of migrations and fixtures in proofs, and of rollbacks where those have none of their own. */
   readonly statementTimeoutMs: number;
   /** Absolute path of the folder with rows for proofs, if any. */

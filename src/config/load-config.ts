@@ -8,7 +8,14 @@ import type { Finding } from '../errors/finding.js';
 import { redactFinding } from '../errors/redact-error.js';
 import { grades, type Grade } from '../proof/grade.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
-import { type AuditPolicy, type Config, type ConnectionSettings, type Policy, Secret } from './config.js';
+import {
+  type AuditPolicy,
+  type Config,
+  type ConnectionSettings,
+  type DockerScratch,
+  type Policy,
+  Secret,
+} from './config.js';
 import { parseDuration } from './duration.js';
 import { findNearest } from './nearest.js';
 import { debugVariable, type OptionName, options, passwordVariable } from './options.js';
@@ -85,9 +92,11 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
     settings.findings.push(...reading.findings);
   }
 
-  let scratch: ConnectionSettings | undefined;
+  let scratch: ConnectionSettings | DockerScratch | undefined;
   const scratchUrl = settings.find('scratch');
-  if (scratchUrl !== undefined) {
+  const container = /^docker(?::(.*))?$/s.exec(scratchUrl?.value.trim() ?? '');
+  if (container !== null) scratch = { kind: 'docker', image: readImage(container[1], settings.findings) };
+  else if (scratchUrl !== undefined) {
     const reading = input.readConnection({
       url: scratchUrl,
       user: undefined,
@@ -142,6 +151,19 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
   const findings = settings.findings.map((finding) => redactFinding(finding, createRedactor(secrets)));
   refuseErrors(findings);
   return { ...config, findings };
+}
+
+/** A name that cannot be taken for one of docker's own options. */
+function readImage(name: string | undefined, findings: Finding[]): string | undefined {
+  if (name === undefined || /^[a-z0-9][\w./:@-]*$/i.test(name)) return name;
+  findings.push({
+    code: 'config-value-invalid',
+    severity: 'error',
+    subject: 'prove.scratch',
+    message: `"${name}" is not the name of a Docker image.`,
+    hint: 'Name it as docker does, for example prove.scratch = "docker:postgres:16".',
+  });
+  return undefined;
 }
 
 function refuseErrors(findings: readonly Finding[]): void {

@@ -33,6 +33,7 @@ export const errorCodes = {
   'receipts-invalid': exitCodes.usage,
   'revision-unknown': exitCodes.usage,
   'embedded-unavailable': exitCodes.usage,
+  'docker-unavailable': exitCodes.usage,
   'scratch-refused': exitCodes.usage,
   'confirmation-missing': exitCodes.usage,
   'plan-refused': exitCodes.findings,

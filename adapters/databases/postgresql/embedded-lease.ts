@@ -92,9 +92,24 @@ fi
 rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
 `;
 
+/** Tells this process from every other one on this machine, in one line. */
+export function ownProcess(): string {
+  return [process.pid, processStart(process.pid) ?? '', processNamespace()].join(' | ');
+}
+
+/** Whether the process that gave this line as its own still runs, as far as can be told from here. */
+export function isRunning(line: string): boolean {
+  const [pid = '', startedAt = '', namespace = ''] = line.split(' | ');
+  return Number(pid) > 0 && isSameProcess(Number(pid), startedAt, namespace);
+}
+
 async function isParentAlive(runFolder: string, pid: number): Promise<boolean> {
   const recorded = await fs.readFile(path.join(runFolder, 'parent'), 'utf8').catch(() => '');
   const [startedAt = '', namespace = ''] = recorded.split('\n');
+  return isSameProcess(pid, startedAt, namespace);
+}
+
+function isSameProcess(pid: number, startedAt: string, namespace: string): boolean {
   // A container that shares our temporary files numbers its processes by itself: not ours to judge.
   if (namespace !== '' && namespace !== processNamespace()) return true;
   if (!isAlive(pid)) return false;
