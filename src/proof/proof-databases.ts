@@ -4,6 +4,7 @@ import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
 import { applyMigrations } from '../scratch/apply-migrations.js';
 import { applyFixture, readFixtures, type Fixtures } from '../scratch/fixtures.js';
+import { cancelWhileAborted } from './cancel-while-aborted.js';
 import type { VersionProof } from './proof.js';
 import { proveVersion } from './prove-version.js';
 import type { ScratchPlace } from './scratch-place.js';
@@ -36,9 +37,7 @@ export class ProofDatabases {
   #hasUnwatched = false;
   /** Sessions in which something may run. */
   readonly #working = new Set<Session>();
-  readonly #onAbort = (): void => {
-    for (const session of this.#working) void session.cancel();
-  };
+  readonly #stopListening: () => void;
   /** Its fixture has still to run in the watched database: what is wrong with it is no fault of the version. */
   #proven: Migration | undefined;
 
@@ -49,7 +48,7 @@ export class ProofDatabases {
     this.#place = place;
     this.#way = way;
     this.#signal = signal;
-    signal?.addEventListener('abort', this.#onAbort);
+    this.#stopListening = cancelWhileAborted(signal, this.#working);
     this.#isWatchable = watchableVersions(project);
     this.#makesServerObjects = mayMakeServerObjects(project);
     this.#table = project.toolbox.history.tableName(project.config.tool, 'public');
@@ -81,7 +80,7 @@ export class ProofDatabases {
   }
 
   async close(): Promise<void> {
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#stopListening();
     await this.#unwatch();
     if (this.#plain !== undefined) await this.#plainPlace?.drop(this.#plain.name);
     this.#plain = undefined;

@@ -1,14 +1,19 @@
 import { FlybackError } from '../errors/error.js';
 import type { Migration } from '../history/migration.js';
+import type { Version } from '../history/version.js';
 import type { Project } from '../project/project.js';
 import { applyMigrations, inOrder } from '../scratch/apply-migrations.js';
+import { applyFixture, readFixtures } from '../scratch/fixtures.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
+import { cancelWhileAborted } from './cancel-while-aborted.js';
 import type { CatalogChange } from './compare-catalogs.js';
 import { compareRows } from './compare-rows.js';
 import type { Grade } from './grade.js';
-import { comparePictures, picture } from './picture.js';
+import { compareSequences } from './compare-sequences.js';
+import { comparePictures, picture, type Picture } from './picture.js';
 import type { RowChange } from './proof.js';
 import type { ScratchPlace } from './scratch-place.js';
+import { throwIfCancelled } from './throw-if-cancelled.js';
 import { verdictOfScripts } from './verdict.js';
 import { applyRequest, attempted, takeBack, type ProofRequest } from './version-run.js';
 import { mayMakeServerObjects } from './watchable.js';
@@ -30,7 +35,8 @@ export interface ChainProof {
 
 /**
  * Applies every migration, takes back every version down to an empty database (or to the newest one that has no rollback
- * script), compares, applies them again and compares again. Undefined when the newest version has no script.
+ * script), compares, applies them again and compares again. Fixtures run with their
+ * versions, both times. Undefined when the newest version has no script.
  */
 export async function proveChain(
   project: Project,
@@ -49,9 +55,11 @@ export async function proveChain(
   try {
     const name = await own.create();
     const session = await own.connect(name);
+    const stopListening = cancelWhileAborted(options.signal, [session]);
     try {
       return await proveThere({ project, session, signal: options.signal }, { lower, upper, scripts });
     } finally {
+      stopListening();
       await session.close();
       await own.drop(name);
     }
@@ -82,26 +90,51 @@ async function proveThere(
     ...found,
     durationMs: performance.now() - started,
   });
-  const apply = async (migrations: readonly Migration[]): Promise<string | undefined> => {
-    const done = await attempted(() => applyMigrations({ ...applyRequest({ project, session, table }), migrations }));
+  const at = { project, session, table, signal };
+  const fixtures = readFixtures(project);
+  const apply = async (
+    migrations: readonly Migration[],
+    runFixture: (version: Version) => Promise<void>,
+  ): Promise<string | undefined> => {
+    const done = await attempted(async () => {
+      if (fixtures.size === 0) return applyMigrations({ ...applyRequest(at), migrations });
+      for (const migration of migrations) {
+        await applyMigrations({ ...applyRequest(at), migrations: [migration] });
+        const fixture = fixtures.get(migration.version?.key ?? '');
+        if (fixture !== undefined) await runFixture(fixture.version);
+      }
+    });
+    throwIfCancelled(signal);
     return done.error?.message;
   };
+  const fill = (version: Version): Promise<void> => applyFixture({ ...applyRequest(at), fixtures }, version);
   try {
-    const at = { project, session, table, signal };
-    const notApplied = await apply(lower);
+    const notApplied = await apply(lower, fill);
     const below = await picture(at);
-    const failed = notApplied ?? (await apply(upper));
+    // What a fixture of a version above puts into a table below, no rollback takes back.
+    const remains = new Map<string, ReadonlySet<string>>();
+    const fillAbove = async (version: Version): Promise<void> => {
+      const before = lower.length === 0 ? undefined : await picture(at);
+      await fill(version);
+      if (before === undefined) return;
+      const names = changedNames(before, await picture(at)).filter((name) => isIn(below, name));
+      if (names.length > 0) remains.set(version.key, new Set(names));
+    };
+    const failed = notApplied ?? (await apply(upper, fillAbove));
     if (failed !== undefined) return finish({ grade: 'not-possible', reason: failed });
     const above = await picture(at);
     const back = await attempted(() => takeBack(at, { kind: 'steps', steps: upper.length }));
     if (back.error !== undefined) return finish({ grade: 'failed', reason: back.error.message });
     const after = await picture(at);
+    const isFilled = (name: string): boolean => [...remains.values()].some((names) => names.has(name));
     const verdict = verdictOfScripts(
       scripts.filter((script): script is RollbackScript => script !== undefined),
-      comparePictures(below, after),
-      compareRows(below.rows, after.rows),
+      comparePictures(below, after).filter(({ kind, name }) => kind !== 'sequence position' || !isFilled(name)),
+      compareRows(below.rows, after.rows).filter((change) => !isFilled(change.table)),
     );
-    const notAgain = await apply(upper);
+    const notAgain = await apply(upper, async (version) => {
+      if (!remains.has(version.key)) await fill(version);
+    });
     if (notAgain !== undefined) {
       return finish({ ...verdict, grade: 'failed', reason: `The migrations do not run again: ${notAgain}` });
     }
@@ -110,4 +143,16 @@ async function proveThere(
     if (!(error instanceof FlybackError) || error.code === 'cancelled' || error.code === 'internal') throw error;
     return finish({ grade: 'failed', reason: error.message });
   }
+}
+
+/** Tables with other rows, and sequences that stand elsewhere. */
+function changedNames(before: Picture, after: Picture): readonly string[] {
+  return [
+    ...compareRows(before.rows, after.rows).map(({ table }) => table),
+    ...compareSequences(before.sequences, after.sequences).map(({ name }) => name),
+  ];
+}
+
+function isIn({ catalog, sequences }: Picture, name: string): boolean {
+  return sequences.has(name) || catalog.objects.some((object) => object.kind === 'table' && object.name === name);
 }

@@ -19,6 +19,8 @@ export interface ProveOptions {
    */
   readonly way?: 'quickly' | 'thoroughly' | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called when the proof is cancelled, with the versions that were proven by then, if what they rest upon holds. */
+  readonly onInterrupted?: ((proofs: readonly VersionProof[]) => void) | undefined;
   /** Called again from the first version on when everything has to be proven anew, thoroughly. */
   readonly onProof?: ((proof: VersionProof, done: number, of: number) => void) | undefined;
 }
@@ -63,6 +65,15 @@ export async function proveProject(
       }
     }
     if (await databases.isAsKnown()) return proofs;
+  } catch (error) {
+    if (
+      error instanceof FlybackError &&
+      error.code === 'cancelled' &&
+      (await databases.isAsKnown().catch(() => false))
+    ) {
+      options.onInterrupted?.(proofs);
+    }
+    throw error;
   } finally {
     await databases.close();
   }

@@ -191,6 +191,8 @@ export class WatchedDatabase {
 
   /** Whether what is known equals what is there: looks at everything again. */
   async isAsKnown(): Promise<boolean> {
+    // A proof that was cancelled may have committed since the last look.
+    await this.#catchUp();
     const known = this.#store.catalog();
     const there = { objects: (await this.#watch.readAll(this.#options.reader)).map(({ object }) => object) };
     return compareCatalogs(known, there).length === 0;

@@ -40,13 +40,7 @@ export async function runProve(
   try {
     const major = policy.sameMajor ? async (): Promise<number> => (await open()).majorVersion : undefined;
     const choice = await choose(project, versions, flags, major);
-    return await report(
-      context,
-      flags,
-      project,
-      choice,
-      await prove(context, project, choice, flags.all === true, open),
-    );
+    return await report(context, flags, project, choice, await prove(context, project, choice, flags, open));
   } finally {
     await opened?.then((place) => place.close());
   }
@@ -66,21 +60,33 @@ async function prove(
   context: CommandContext,
   project: Project,
   { keys }: Choice,
-  isEach: boolean,
+  flags: ProveFlags,
   open: () => Promise<OpenedPlace>,
 ): Promise<Proven> {
   if (keys.size === 0) return { proofs: [], chain: undefined, place: undefined };
   const place = await open();
   progress(`proving on ${place.description}`);
-  const proofs = await proveProject(project, place, {
-    versions: keys,
-    signal: context.signal,
-    onProof: (proof, done, of) => progress(proofLine(proof, done, of, process.stderr)),
-  });
-  // What does not come down one by one does not come down in a row.
-  const isPassing = proofs.every(({ grade }) => project.config.prove.passes.includes(grade));
-  const chain = isEach && isPassing ? await proveChain(project, place, { signal: context.signal }) : undefined;
-  return { proofs, chain, place };
+  let made: readonly VersionProof[] = [];
+  try {
+    const proofs = await proveProject(project, place, {
+      versions: keys,
+      signal: context.signal,
+      onProof: (proof, done, of) => progress(proofLine(proof, done, of, process.stderr)),
+      onInterrupted: (proven) => (made = proven),
+    });
+    made = proofs;
+    // What does not come down one by one does not come down in a row.
+    const isPassing = proofs.every(({ grade }) => project.config.prove.passes.includes(grade));
+    const chain =
+      flags.all === true && isPassing ? await proveChain(project, place, { signal: context.signal }) : undefined;
+    return { proofs, chain, place };
+  } catch (error) {
+    const isInterrupted = error instanceof FlybackError && error.code === 'cancelled' && made.length > 0;
+    if (isInterrupted && flags.write && flags.check !== true) {
+      progress(keptText(await keepReceipts(project, made, place.majorVersion, project.config.prove)));
+    }
+    throw error;
+  }
 }
 
 async function report(

@@ -5,6 +5,7 @@ import { readFilesOnly } from '../../../src/compose/open-project.js';
 import { openScratchPlace } from '../../../src/compose/scratch-place.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import type { VersionProof } from '../../../src/proof/proof.js';
+import { proveChain, type ChainProof } from '../../../src/proof/prove-chain.js';
 import { proveProject, type ScratchPlace } from '../../../src/proof/prove-project.js';
 import { createProject, noDatabase, type TestProject, type VersionFiles } from '../../harness/project.js';
 
@@ -34,6 +35,19 @@ async function prove(
     await fs.writeFile(path.join(files.folder, 'fixtures', name), text);
   }
   return proveProject(await readFilesOnly({ folder: files.folder, environment: {} }), place, { way });
+}
+
+async function chain(
+  versions: readonly VersionFiles[],
+  fixtures: Readonly<Record<string, string>>,
+): Promise<ChainProof | undefined> {
+  const files = await createProject({ database: noDatabase, versions, flyback: '[prove]\nfixtures = "fixtures"\n' });
+  projects.push(files);
+  await fs.mkdir(path.join(files.folder, 'fixtures'));
+  for (const [name, text] of Object.entries(fixtures)) {
+    await fs.writeFile(path.join(files.folder, 'fixtures', name), text);
+  }
+  return proveChain(await readFilesOnly({ folder: files.folder, environment: {} }), place);
 }
 
 function outline(proofs: readonly VersionProof[]): readonly string[] {
@@ -126,5 +140,39 @@ describe.each(ways)('%s', (way) => {
     const proofs = await prove(versions, way);
     expect(outline(proofs)).toEqual(['2 data-lost', '3 exact']);
     expect(proofs[0]?.changes.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['large object content 4711']);
+  });
+});
+
+describe('all versions in a row, with fixtures', () => {
+  const first = { version: '1', up: 'CREATE TABLE t (id serial, a int)', down: 'DROP TABLE t;' };
+  const second = { version: '2', up: 'ALTER TABLE t ADD COLUMN b text', down: 'ALTER TABLE t DROP COLUMN b;' };
+  const fixture = { 'F2__rows.sql': `INSERT INTO t (a, b) VALUES (2, 'x');` };
+
+  test('they run on the way up, both times', async () => {
+    expect(await chain([first, second], fixture)).toMatchObject({ versions: 2, grade: 'exact', again: [] });
+    // Whoever needs them finds them again.
+    const third = {
+      version: '3',
+      up: `DO $$ BEGIN IF NOT EXISTS (SELECT FROM t) THEN RAISE 'no rows'; END IF; END $$; CREATE TABLE u (a int)`,
+      down: 'DROP TABLE u;',
+    };
+    expect(await chain([first, second, third], fixture)).toMatchObject({ versions: 3, grade: 'exact' });
+    expect(await chain([first, second, third], {})).toMatchObject({ grade: 'not-possible' });
+  });
+
+  test('a rollback that does not run with their rows fails', async () => {
+    const faulty = { ...second, down: `ALTER TABLE t DROP COLUMN b; ALTER TABLE t ADD CHECK (a <> 2);` };
+    const proof = await chain([first, faulty], fixture);
+    expect(proof?.grade).toBe('failed');
+    expect(proof?.reason).toContain('violated by some row');
+  });
+
+  test('their rows in tables that stay count for nobody, those that were there do', async () => {
+    const kept = { version: '1', up: first.up };
+    expect(await chain([kept, second], fixture)).toMatchObject({ stoppedAt: '1', grade: 'exact', again: [] });
+    const below = { 'F1__rows.sql': 'INSERT INTO t (a) VALUES (1);' };
+    expect(await chain([kept, second], below)).toMatchObject({ grade: 'exact' });
+    const deleting = { ...second, down: `${second.down} DELETE FROM t;` };
+    expect(await chain([kept, deleting], below)).toMatchObject({ grade: 'data-lost', rows: [{ table: 'public.t' }] });
   });
 });
