@@ -118,10 +118,11 @@ export class WatchedDatabase {
     const steps: ProofStep[] = [];
     const attempt = attemptsInto(steps);
     const { project, table, signal } = this.#options;
+    const alone = onlyWith(project, migration);
     const up = (): Promise<StepFailure | undefined> => attempt('migrate', () => this.#migrate(migration));
     const down = (): Promise<StepFailure | undefined> =>
       attempt('roll back', () =>
-        takeBack({ project, session: this.#session, table, signal }, { kind: 'steps', steps: 1 }),
+        takeBack({ project: alone, session: this.#session, table, signal }, { kind: 'steps', steps: 1 }),
       );
     const finish = (found: Partial<VersionProof>): VersionProof => ({
       ...unproven(migration, 'exact', undefined),
@@ -286,4 +287,16 @@ export class WatchedDatabase {
       await reader.query(project.toolbox.database.sql.rollback);
     }
   }
+}
+
+/**
+ * A project in which there is this version and no other, as in the history of the watched database: what a plan says of the
+ * others would take longer with each of them.
+ */
+function onlyWith(project: Project, migration: Migration): Project {
+  return {
+    ...project,
+    migrations: { ...project.migrations, migrations: [migration] },
+    pairs: project.pairs.filter(({ version }) => version.key === migration.version?.key),
+  };
 }
