@@ -7,7 +7,7 @@ import { verdictOf } from '../../../src/proof/verdict.js';
 import { forEachMajor } from '../../harness/postgres.js';
 import { createProject, noDatabase, type TestProject } from '../../harness/project.js';
 import { startOwnServer, type OwnDatabase, type OwnServer } from '../../harness/scratch-server.js';
-import { roles, scenariosAlone, scenariosFor } from './mutants/scenarios.js';
+import { serverWide, scenariosAlone, scenariosFor } from './mutants/scenarios.js';
 import { joined, numberIn, type Scenario } from './mutants/subject.js';
 
 /*
@@ -75,7 +75,7 @@ forEachMajor(({ major }) => {
     server = await startOwnServer(major);
     const database = await server.createDatabase();
     const session = await database.connect();
-    await session.query(roles);
+    for (const statement of serverWide) await session.query(statement);
     await session.close();
     folders.push(
       await createFolder(mutants, 'faulty'),

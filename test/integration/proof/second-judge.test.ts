@@ -6,7 +6,7 @@ import { forEachMajor } from '../../harness/postgres.js';
 import { differingEntries, dumpVerdict, findPgDump, type Dump } from '../../harness/pg-dump.js';
 import { startOwnServer, type OwnDatabase, type OwnServer } from '../../harness/scratch-server.js';
 import { blindSpots, tooStrict, unseen } from './mutants/disagreements.js';
-import { roles, scenariosAlone, scenariosFor } from './mutants/scenarios.js';
+import { serverWide, scenariosAlone, scenariosFor } from './mutants/scenarios.js';
 import { joined, numberIn, numbered, type Scenario } from './mutants/subject.js';
 import { toolbox } from '../../harness/toolbox.js';
 
@@ -41,7 +41,7 @@ describe.skipIf(pgDump === undefined)(`pg_dump${pgDump === undefined ? ' [not ru
     beforeAll(async () => {
       server = await startOwnServer(major);
       const session = await (await server.createDatabase()).connect();
-      await session.query(roles);
+      for (const statement of serverWide) await session.query(statement);
       await session.close();
     });
     afterAll(() => server.stop());

@@ -7,7 +7,7 @@ import { isWatchableText } from '../../../src/proof/watchable.js';
 import { WatchedSession } from '../../../src/proof/watched-session.js';
 import { forEachMajor } from '../../harness/postgres.js';
 import { startOwnServer, type OwnServer } from '../../harness/scratch-server.js';
-import { roles, scenariosFor } from './mutants/scenarios.js';
+import { serverWide, scenariosFor } from './mutants/scenarios.js';
 import { toolbox } from '../../harness/toolbox.js';
 
 /*
@@ -31,7 +31,7 @@ forEachMajor(({ major }) => {
     server = await startOwnServer(major);
     const database = await server.createDatabase();
     const first = await database.connect();
-    await first.query(roles);
+    for (const statement of serverWide) await first.query(statement);
     await first.close();
   });
   afterAll(() => server.stop());

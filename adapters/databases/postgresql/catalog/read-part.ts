@@ -19,7 +19,7 @@ const ofServer: ReadonlySet<string> = new Set([
 ]);
 
 /** There may be one for each column, and each costs a look at what it is on. */
-const remarks: ReadonlySet<string> = new Set(['pg_description', 'pg_shdescription', 'pg_seclabel']);
+const remarks: ReadonlySet<string> = new Set(['pg_description', 'pg_shdescription', 'pg_seclabel', 'pg_shseclabel']);
 
 const savepoint = 'flyback_part';
 

@@ -158,6 +158,14 @@ WHERE ${made('o.objoid')} AND (o.classoid <> 'pg_database'::regclass OR o.objoid
     `pg_seclabel o CROSS JOIN LATERAL pg_identify_object(o.classoid, o.objoid, o.objsubid) i WHERE i.identity IS NOT NULL`,
   ),
   objects(
+    { catalogs: ['pg_shseclabel'] },
+    'security label',
+    `format('%s on %s %s', o.provider, i.type, i.identity)`,
+    { label: 'o.label' },
+    `pg_shseclabel o CROSS JOIN LATERAL pg_identify_object(o.classoid, o.objoid, 0) i
+WHERE ${made('o.objoid')} AND (o.classoid <> 'pg_database'::regclass OR o.objoid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))`,
+  ),
+  objects(
     { catalogs: ['pg_db_role_setting'] },
     'setting',
     `format('%s of %s', split_part(s, '=', 1), CASE WHEN o.setrole = 0 THEN 'the database' WHEN o.setdatabase = 0 THEN 'role ' || o.setrole::regrole::text ELSE 'role ' || o.setrole::regrole::text || ' in the database' END)`,

@@ -195,6 +195,26 @@ export const labels: readonly Subject[] = [
   ],
 }));
 
+const tag = `objoid = 'app_tagged'::regrole AND classoid = 'pg_authid'::regclass`;
+
+/** Of what belongs to the whole server. */
+export const sharedLabels: readonly Subject[] = [
+  {
+    kind: 'security label',
+    name: 'mutant on role app_tagged',
+    needs: 'CREATE ROLE app_tagged',
+    create: `INSERT INTO pg_shseclabel (objoid, classoid, provider, label) VALUES ('app_tagged'::regrole, 'pg_authid'::regclass, 'mutant', 'secret')`,
+    drop: `DELETE FROM pg_shseclabel WHERE ${tag}`,
+    properties: [
+      set(
+        'label',
+        `UPDATE pg_shseclabel SET label = 'public' WHERE ${tag}`,
+        `UPDATE pg_shseclabel SET label = 'secret' WHERE ${tag}`,
+      ),
+    ],
+  },
+];
+
 /** What carries no name of its own. */
 export const alone: readonly Subject[] = [
   {

@@ -39,6 +39,7 @@ export const indexes: readonly Subject[] = [
       instead('operator class', '(b text_pattern_ops)'),
       instead('options of an operator class', 'USING brin (a int4_bloom_ops (n_distinct_per_range = 16))'),
       instead('collation', '(b COLLATE "POSIX")'),
+      set('tablespace', 'ALTER INDEX app.i SET TABLESPACE mutant_space', 'ALTER INDEX app.i SET TABLESPACE pg_default'),
       set('fillfactor', 'ALTER INDEX app.i SET (fillfactor = 50)', 'ALTER INDEX app.i RESET (fillfactor)'),
       set(
         'deduplication',

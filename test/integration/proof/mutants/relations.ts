@@ -46,6 +46,7 @@ export const relations: readonly Subject[] = [
         'ALTER TABLE app.t SET (toast.autovacuum_enabled = off)',
         'ALTER TABLE app.t RESET (toast.autovacuum_enabled)',
       ),
+      set('tablespace', 'ALTER TABLE app.t SET TABLESPACE mutant_space', 'ALTER TABLE app.t SET TABLESPACE pg_default'),
       set('persistence', 'ALTER TABLE app.t SET UNLOGGED', 'ALTER TABLE app.t SET LOGGED'),
       set(
         'row security',

@@ -105,6 +105,8 @@ export const replication: readonly Subject[] = [
   {
     kind: 'foreign data wrapper',
     name: 'app_far',
+    // Nobody calls it here: what counts is that it is named.
+    needs: `CREATE FUNCTION app.far_handler() RETURNS fdw_handler LANGUAGE internal AS 'bthandler'`,
     create: foreign,
     drop: 'DROP FOREIGN DATA WRAPPER app_far',
     grant: ['USAGE', 'FOREIGN DATA WRAPPER app_far'],
@@ -119,6 +121,11 @@ export const replication: readonly Subject[] = [
         'validator',
         'ALTER FOREIGN DATA WRAPPER app_far VALIDATOR postgresql_fdw_validator',
         'ALTER FOREIGN DATA WRAPPER app_far NO VALIDATOR',
+      ),
+      set(
+        'handler',
+        'ALTER FOREIGN DATA WRAPPER app_far HANDLER app.far_handler',
+        'ALTER FOREIGN DATA WRAPPER app_far NO HANDLER',
       ),
     ],
   },

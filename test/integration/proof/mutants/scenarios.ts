@@ -1,4 +1,4 @@
-import { access, alone, labels, memberships } from './access.js';
+import { access, alone, labels, memberships, sharedLabels } from './access.js';
 import { columns } from './columns.js';
 import { constraints } from './constraints.js';
 import { indexes } from './indexes.js';
@@ -19,12 +19,20 @@ const subjects = [
   ...access,
   ...alone,
   ...labels,
+  ...sharedLabels,
   ...memberships,
   ...replication,
 ];
 
-/** Roles that scenarios grant to and give things to; made once for each server. */
-export const roles = 'CREATE ROLE mutant_reader; CREATE ROLE mutant_writer; CREATE ROLE mutant_super SUPERUSER';
+/**
+ * Roles that scenarios grant to and give things to, and a tablespace in the server's own folder; made once for each server,
+ * outside of any transaction.
+ */
+export const serverWide: readonly string[] = [
+  'CREATE ROLE mutant_reader; CREATE ROLE mutant_writer; CREATE ROLE mutant_super SUPERUSER',
+  'SET allow_in_place_tablespaces = on',
+  `CREATE TABLESPACE mutant_space LOCATION ''`,
+];
 
 /** Those that need a database of their own. */
 export function scenariosAlone(major: number): readonly Scenario[] {

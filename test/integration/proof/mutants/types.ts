@@ -11,6 +11,8 @@ function anew(
   );
 }
 
+const parser = 'START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype';
+
 function range(more = ''): string {
   return `CREATE TYPE app.span AS RANGE (subtype = float8${more})`;
 }
@@ -201,8 +203,26 @@ export const types: readonly Subject[] = [
     comment: ['COLLATION app.plain', 'collation app.plain'],
     properties: anew('DROP COLLATION app.plain', `CREATE COLLATION app.plain (locale = 'C')`, [
       ['locale', `CREATE COLLATION app.plain (locale = 'POSIX')`],
+      ['provider', `CREATE COLLATION app.plain (provider = icu, locale = 'de-DE')`],
       ['only the order', `CREATE COLLATION app.plain (lc_collate = 'POSIX', lc_ctype = 'C')`],
     ]),
+  },
+  {
+    kind: 'collation',
+    name: 'app.words_of',
+    create: `CREATE COLLATION app.words_of (provider = icu, locale = 'de-DE')`,
+    drop: 'DROP COLLATION app.words_of',
+    properties: anew(
+      'DROP COLLATION app.words_of',
+      `CREATE COLLATION app.words_of (provider = icu, locale = 'de-DE')`,
+      [
+        ['ICU locale', `CREATE COLLATION app.words_of (provider = icu, locale = 'sv-SE')`],
+        [
+          'not deterministic',
+          `CREATE COLLATION app.words_of (provider = icu, locale = 'de-DE', deterministic = false)`,
+        ],
+      ],
+    ),
   },
   {
     kind: 'conversion',
@@ -244,6 +264,18 @@ export const types: readonly Subject[] = [
         'ALTER TEXT SEARCH CONFIGURATION app.words ALTER MAPPING FOR asciiword WITH simple',
       ),
     ],
+  },
+  {
+    kind: 'text search configuration',
+    name: 'app.read_by',
+    needs: `CREATE TEXT SEARCH PARSER app.reads (${parser})`,
+    create: 'CREATE TEXT SEARCH CONFIGURATION app.read_by (PARSER = "default")',
+    drop: 'DROP TEXT SEARCH CONFIGURATION app.read_by',
+    properties: anew(
+      'DROP TEXT SEARCH CONFIGURATION app.read_by',
+      'CREATE TEXT SEARCH CONFIGURATION app.read_by (PARSER = "default")',
+      [['parser', 'CREATE TEXT SEARCH CONFIGURATION app.read_by (PARSER = app.reads)']],
+    ),
   },
   {
     kind: 'text search dictionary',
