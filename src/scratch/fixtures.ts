@@ -146,7 +146,9 @@ export async function applyFixture(
   if (fixture === undefined) return;
   const { database, history } = toolbox;
   const { statements } = database.dialect.split(replaced(request, fixture.file, fixture.sql));
-  await session.query(database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table, session.facts.currentSchema)));
+  await session.query(
+    database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table, session.facts.currentSchema)),
+  );
   await session.query(openingOf(request));
   for (const statement of statements) {
     const failure = await sendStatement(session, statement);
