@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** How long a full run of the faults may take. What has not been tried by then counts as failed. */
+const faultsBoundMs = 15 * 60_000;
+
 export default defineConfig(({ mode }) => ({
   test: {
     projects: [
@@ -40,12 +43,13 @@ export default defineConfig(({ mode }) => ({
           sequence: { groupOrder: 3 },
           include: ['test/faults/**/*.test.ts'],
           exclude: ['test/faults/mutations.test.ts'],
-          globalSetup: ['test/harness/global-setup.ts'],
-          env: mode === 'full' ? { FLYBACK_FAULTS: 'full' } : {},
-          // A test is hundreds of runs; several are under way at once within one.
-          testTimeout: 600_000,
+          globalSetup: [...(mode === 'full' ? ['test/faults/memory.ts'] : []), 'test/harness/global-setup.ts'],
+          env: mode === 'full' ? { FLYBACK_FAULTS_DEADLINE: String(Date.now() + faultsBoundMs) } : {},
+          // A test is hundreds of runs, several under way at once; a full run is ended by its own bound.
+          testTimeout: faultsBoundMs + 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 1,
+          // The races mostly wait; while they do, the others have the processors.
+          maxWorkers: 3,
         },
       },
       // Builds of flyback that are broken on purpose: minutes, so not with every run.
@@ -55,7 +59,7 @@ export default defineConfig(({ mode }) => ({
               test: {
                 name: 'mutations',
                 include: ['test/faults/mutations.test.ts'],
-                globalSetup: ['test/harness/global-setup.ts'],
+                globalSetup: ['test/faults/memory.ts', 'test/harness/global-setup.ts'],
                 testTimeout: 600_000,
                 hookTimeout: 120_000,
                 maxWorkers: 1,

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -8,7 +7,7 @@ import type * as library from '../../src/index.js';
 import { createDatabase, type TestDatabase } from '../harness/postgres.js';
 import { createProject, finished, type CommandResult, type TestProject } from '../harness/project.js';
 import { filesOf, type Form } from './fixture.js';
-import { buildFixture, readModel, readState, type Model, type State } from './state.js';
+import { fixtureSql, readModel, readState, type Model, type State } from './state.js';
 
 /** How a command ended; `stuck` stands for one that had to be ended by us. */
 export type Ending = CommandResult & { readonly isStuck: boolean };
@@ -38,12 +37,12 @@ export interface Order {
  */
 export type Means = 'command' | 'library';
 
-/** One server with a template of the fixture in one form, and the project that belongs to it. */
+/** One server with databases of the fixture in one form, and the project that belongs to it. */
 export interface Arena {
   readonly model: Model;
   readonly serverUrl: string;
-  /** A fresh copy of the fixture. */
-  create(): Promise<TestDatabase>;
+  /** Lends a database with the fixture as it is before the first rollback. What a play that throws has left is dropped. */
+  use<T>(play: (database: TestDatabase) => Promise<T>): Promise<T>;
   start(database: TestDatabase, order: Order): Running;
   run(database: TestDatabase, order: Order, means: Means): Promise<Ending>;
   /** flyback log --verify. */
@@ -63,7 +62,6 @@ export interface ArenaOptions {
   readonly cli: string;
   readonly form: Form;
   readonly serverUrl: string;
-  readonly major: number;
 }
 
 type Library = typeof library;
@@ -73,48 +71,56 @@ const patienceMs = 90_000;
 /** By this name the judge's connections are told from those of the build under test. */
 const observer = 'judge';
 
-export async function openArena({ cli, form, serverUrl, major }: ArenaOptions): Promise<Arena> {
+export async function openArena({ cli, form, serverUrl }: ArenaOptions): Promise<Arena> {
   const built = (await import(pathToFileURL(path.join(path.dirname(cli), 'index.js')).href)) as Library;
-  const template = await createDatabase(serverUrl);
-  await buildFixture(template.url, form);
-  // Copying files is quicker than logging each page; before 15 it was the only way.
-  const copy = `TEMPLATE "${template.name}" ${major >= 15 ? 'STRATEGY file_copy' : ''}`;
-  const others = `datname = $1 AND backend_type = 'client backend' AND application_name <> '${observer}'`;
-  const admin = new pg.Pool({ connectionString: serverUrl, max: 8 });
-  // A connection that a crash of the server has broken is replaced by the next.
-  admin.on('error', () => undefined);
-  const onServer = (sql: string, values: readonly string[] = []): Promise<pg.QueryResult> =>
-    admin.query(sql, [...values]);
+  const others = `datname = current_database() AND backend_type = 'client backend' AND application_name <> '${observer}'`;
   // One connection to look at a database again and again: the first look of each costs the server several times as much.
   const observers = new Map<string, pg.Client>();
   const observe = async ({ name, url }: TestDatabase): Promise<pg.Client> => {
     const known = observers.get(name);
     if (known !== undefined) return known;
-    const client = new pg.Client({ connectionString: url, application_name: observer });
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: observer,
+      options: '-c client_min_messages=warning -c plan_cache_mode=force_generic_plan',
+    });
     const forget = (): unknown => observers.delete(name);
     client.on('error', forget).on('end', forget);
     await client.connect();
     observers.set(name, client);
     return client;
   };
-  const create = async (): Promise<TestDatabase> => {
-    const name = `flyback_fault_${randomUUID().replaceAll('-', '').slice(0, 12)}`;
-    await onServer(`CREATE DATABASE "${name}" ${copy}`);
-    return {
-      ...template,
-      name,
-      url: template.url.replace(template.name, name),
-      jdbcUrl: template.jdbcUrl.replace(template.name, name),
+  const all = new Set<TestDatabase>();
+  const free: TestDatabase[] = [];
+  const createEmpty = async (): Promise<TestDatabase> => {
+    const created = await createDatabase(serverUrl);
+    const database: TestDatabase = {
+      ...created,
       drop: async () => {
-        await observers.get(name)?.end();
-        await onServer(`DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`);
+        all.delete(database);
+        await observers.get(created.name)?.end();
+        await created.drop();
       },
     };
+    all.add(database);
+    return database;
   };
-  const used = await create();
-  const model = await readModel(used.url, form);
-  await used.drop();
-  const project: TestProject = await createProject({ database: template, versions: model.versions.map(filesOf) });
+  // The same statements in the same database again take the server a fraction of what a copy of a database does.
+  const use: Arena['use'] = async (play) => {
+    const database = free.pop() ?? (await createEmpty());
+    try {
+      const client = await observe(database);
+      await client.query(fixtureSql(form));
+      const played = await play(database);
+      free.push(database);
+      return played;
+    } catch (error) {
+      await database.drop();
+      throw error;
+    }
+  };
+  const [model, database] = await use(async (used) => [await readModel(await observe(used), form), used] as const);
+  const project: TestProject = await createProject({ database, versions: model.versions.map(filesOf) });
   const spawnCommand = (database: TestDatabase, commandLine: readonly string[], url = database.jdbcUrl): ChildProcess =>
     spawn(process.execPath, [cli, ...commandLine, '--url', url], {
       cwd: project.folder,
@@ -125,7 +131,7 @@ export async function openArena({ cli, form, serverUrl, major }: ArenaOptions): 
   return {
     model,
     serverUrl,
-    create,
+    use,
     start,
     run: async (database, order, means) =>
       means === 'command'
@@ -139,24 +145,23 @@ export async function openArena({ cli, form, serverUrl, major }: ArenaOptions): 
       return rows[0]?.holds === true;
     },
     terminate: async (database) => {
-      const { rowCount } = await onServer(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`, [
-        database.name,
-      ]);
+      const client = await observe(database);
+      const { rowCount } = await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
       return rowCount ?? 0;
     },
     untilAlone: async (database) => {
+      const client = await observe(database);
       const deadline = Date.now() + patienceMs;
       for (;;) {
-        const { rows } = await onServer(`SELECT FROM pg_stat_activity WHERE ${others}`, [database.name]);
-        if (rows.length === 0) return;
+        const { rowCount } = await client.query(`SELECT FROM pg_stat_activity WHERE ${others}`);
+        if (rowCount === 0) return;
         if (Date.now() > deadline) throw new Error(`Connections to ${database.name} do not end.`);
         await delay(5);
       }
     },
     close: async () => {
       await project.remove();
-      await admin.end();
-      await template.drop();
+      await Promise.all([...all].map((database) => database.drop()));
     },
   };
 }

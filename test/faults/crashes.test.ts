@@ -1,8 +1,9 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startCrashable, type CrashableServer } from '../harness/crashable-server.js';
 import { testServers } from '../harness/postgres.js';
 import { commandUnderTest, isFull, masterSeed, replayed } from './extent.js';
 import type { Form } from './fixture.js';
-import { runRounds } from './rounds.js';
+import { fewestLanes, runRounds } from './rounds.js';
 import { addUp, summaryText, type Summary } from './summary.js';
 
 /* Faults at random moments. Immediate shutdowns come to servers of their own. */
@@ -26,6 +27,18 @@ describe.each([
   ['crash', 'immediate shutdown'],
 ] as const)('%s', (fault, title) => {
   const summaries: Summary[] = [];
+  const own: CrashableServer[] = [];
+
+  beforeAll(async () => {
+    const majors = testServers().map(({ major }) => major);
+    const count = fault === 'crash' ? Math.max(fewestLanes, majors.length) : 0;
+    await Promise.all(
+      Array.from({ length: count }, async (_, index) => {
+        own[index] = await startCrashable(majors[index % majors.length] ?? 0);
+      }),
+    );
+  });
+  afterAll(() => Promise.all(own.map((server) => server.stop())));
 
   test.each(extents)('%s', async (form, rounds) => {
     const summary = await runRounds({
@@ -35,7 +48,7 @@ describe.each([
       rounds: replayed === undefined ? rounds : 1,
       seed: replayed === undefined ? masterSeed : Number(replayed),
       isReplay: replayed !== undefined,
-      servers: testServers(),
+      servers: fault === 'crash' ? own : testServers(),
     });
     summaries.push(summary);
     console.log(summaryText(`${title}, ${form}`, summary, `FLYBACK_FAULTS_SEED=${masterSeed}`));

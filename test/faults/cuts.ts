@@ -3,6 +3,7 @@ import { startProxy, type WireMessage } from '../harness/proxy.js';
 import type { TestServer } from '../harness/servers.js';
 import { bringToEnd, judgeAttempt, outcomeOf, words } from './aftermath.js';
 import { openArena, type Arena, type Ending } from './arena.js';
+import { keepToTime } from './extent.js';
 import type { Form } from './fixture.js';
 import { WrongOutcome } from './state.js';
 import { Tally, type Summary } from './summary.js';
@@ -37,7 +38,7 @@ interface Cut {
  */
 export async function runCuts(options: CutsOptions): Promise<Summary> {
   const { cli, form, server, every, seed, only } = options;
-  const arena = await openArena({ cli, form, serverUrl: server.url, major: server.major });
+  const arena = await openArena({ cli, form, serverUrl: server.url });
   const tally = new Tally();
   try {
     const [from, number] = only?.split(' ') ?? [];
@@ -48,26 +49,20 @@ export async function runCuts(options: CutsOptions): Promise<Summary> {
       let isOver = false;
       await Promise.all(
         Array.from({ length: lanes }, async () => {
-          let spare: TestDatabase | undefined;
           while (!isOver) {
+            keepToTime();
             const cut: Cut = { from: direction, number: next };
             next += step;
             isOver ||= only !== undefined;
-            const database: TestDatabase = spare ?? (await arena.create());
-            spare = undefined;
             try {
-              const played = await playCut(arena, database, cut, options);
-              isOver ||= !played.isCut;
-              if (played.isCut) tally.add(played.outcome);
-              if (played.isUnused) spare = database;
+              const outcome = await arena.use((database) => playCut(arena, database, cut, options));
+              if (outcome === undefined) isOver = true;
+              else tally.add(outcome);
             } catch (error) {
               if (!(error instanceof WrongOutcome)) throw error;
               tally.addWrong({ seed: `${cut.from} ${cut.number}`, why: error.message });
-            } finally {
-              if (spare === undefined) await database.drop();
             }
           }
-          await spare?.drop();
         }),
       );
     }
@@ -77,14 +72,13 @@ export async function runCuts(options: CutsOptions): Promise<Summary> {
   return tally.summary;
 }
 
-interface Played {
-  readonly isCut: boolean;
-  readonly outcome: string;
-  /** The database is as it was created. */
-  readonly isUnused: boolean;
-}
-
-async function playCut(arena: Arena, database: TestDatabase, cut: Cut, options: CutsOptions): Promise<Played> {
+/** How the run ended; undefined when there was no such message any more. */
+async function playCut(
+  arena: Arena,
+  database: TestDatabase,
+  cut: Cut,
+  options: CutsOptions,
+): Promise<string | undefined> {
   const { ending, isCut } = await runThroughProxy(arena, database, cut, options.isReachable);
   const verdict = await judgeAttempt(arena, database, {
     command: 'rollback',
@@ -100,11 +94,7 @@ async function playCut(arena: Arena, database: TestDatabase, cut: Cut, options: 
       means: cut.number % 7 === 0 ? 'command' : 'library',
     });
   }
-  return {
-    isCut,
-    isUnused: isUnused && cut.number % 20 !== 0,
-    outcome: outcomeOf(verdict, arena.model),
-  };
+  return isCut ? outcomeOf(verdict, arena.model) : undefined;
 }
 
 async function runThroughProxy(

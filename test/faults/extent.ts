@@ -1,12 +1,21 @@
 import { fileURLToPath } from 'node:url';
 
 /*
- * What is tried, and how much of it. `npm run test:faults` sets FLYBACK_FAULTS=full (vitest.config.ts); everywhere else a
- * sample runs.
+ * What is tried, and how much of it. `npm run test:faults` sets FLYBACK_FAULTS_DEADLINE (vitest.config.ts); everywhere else
+ * a sample runs.
  */
 
+/** When a full run must have come to its end, milliseconds since 1970. */
+const deadline = process.env['FLYBACK_FAULTS_DEADLINE'];
+
 /** Everything, not a sample. */
-export const isFull = process.env['FLYBACK_FAULTS'] === 'full';
+export const isFull = deadline !== undefined;
+
+/** Throws when a full run has taken longer than it may: the rest is not left out silently. */
+export function keepToTime(): void {
+  if (Date.now() > Number(deadline ?? Infinity))
+    throw new Error('The time for a full run of the faults is over (faultsBoundMs in vitest.config.ts).');
+}
 
 /** FLYBACK_FAULTS_SEED: from it the rounds of each test draw theirs; printed with what came of it. */
 export const masterSeed = Number(process.env['FLYBACK_FAULTS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

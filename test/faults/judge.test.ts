@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
+import { newestServer, runOn } from '../harness/postgres.js';
 import { judgeAttempt } from './aftermath.js';
 import { openArena, type Arena, type Ending } from './arena.js';
 import { commandUnderTest } from './extent.js';
@@ -9,10 +9,8 @@ import { judge } from './state.js';
 /* The judge of the faults says no to everything that must never be. The states are made by hand. */
 
 let arena: Arena;
-let database: TestDatabase;
 beforeAll(async () => {
-  const { url, major } = newestServer();
-  arena = await openArena({ cli: commandUnderTest, form: 'mixed', serverUrl: url, major });
+  arena = await openArena({ cli: commandUnderTest, form: 'mixed', serverUrl: newestServer().url });
 });
 afterAll(() => arena.close());
 
@@ -35,17 +33,17 @@ SELECT e, p, encode(sha256(convert_to(p || E'\\n' || e, 'UTF8')), 'hex') FROM (S
 const thirdDone = [runThird, removeRow('3'), record('3')];
 
 async function judged(...statements: readonly string[]): Promise<string> {
-  database = await arena.create();
-  try {
+  return arena.use(async (database) => {
     // Each by itself: some refuse a transaction.
     for (const statement of statements) await runOn(database.url, statement);
-    const verdict = judge(await arena.state(database), arena.model);
-    return `${verdict.kind} ${verdict.versions}`;
-  } catch (error) {
-    return `wrong: ${(error as Error).message}`;
-  } finally {
-    await database.drop();
-  }
+    const state = await arena.state(database);
+    try {
+      const verdict = judge(state, arena.model);
+      return `${verdict.kind} ${verdict.versions}`;
+    } catch (error) {
+      return `wrong: ${(error as Error).message}`;
+    }
+  });
 }
 
 test.each<readonly [string, readonly string[], string]>([
@@ -117,13 +115,10 @@ test.each<readonly [string, Ending, RegExp | undefined]>([
   ['an internal error', ended(3, 'failed', 1, { error: { code: 'internal' } }), /internal/],
   ['a stack trace', ended(3, 'failed', 1, {}, 'Error\n    at run (run.js:1:1)'), /stack trace/],
 ])('words after one version: %s', async (_title, ending, why) => {
-  database = await arena.create();
-  try {
+  await arena.use(async (database) => {
     for (const statement of thirdDone) await runOn(database.url, statement);
     const verdict = judgeAttempt(arena, database, { command: 'rollback', ending, mayBeCutOff: false });
     if (why === undefined) await expect(verdict).resolves.toEqual({ kind: 'after', versions: 1 });
     else await expect(verdict).rejects.toThrow(why);
-  } finally {
-    await database.drop();
-  }
+  });
 });

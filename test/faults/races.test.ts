@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeWithFlyway } from '../harness/flyway/flyway.js';
 import type { FlywayMajor } from '../harness/flyway/install.js';
 import { testServers } from '../harness/postgres.js';
-import { commandUnderTest, isFull, masterSeed, replayed } from './extent.js';
+import { commandUnderTest, isFull, keepToTime, masterSeed, replayed } from './extent.js';
 import { judge } from './races/judge.js';
 import { FlywayPool, openLane, type Lane } from './races/lane.js';
 import { races, type Race } from './races/races.js';
@@ -13,7 +13,7 @@ import { summaryText, Tally } from './summary.js';
 
 /* flyback and the real Flyway, each in processes of its own, meeting in both orders and at many moments. */
 
-const rounds = replayed === undefined ? (isFull ? 100 : 4) : 1;
+const rounds = replayed === undefined ? (isFull ? 100 : Number(process.env['FM_ROUNDS'] ?? 4)) : 1;
 /** A round mostly waits: for scripts that sleep, and until Flyway asks for its lock again. */
 const laneCount = Math.min(rounds, 2 * availableParallelism());
 
@@ -38,7 +38,10 @@ describeWithFlyway('races', () => {
     const tally = new Tally();
     await Promise.all(
       lanes.map(async (lane) => {
-        for (let seed = left.shift(); seed !== undefined; seed = left.shift()) await play(race, seed, lane, tally);
+        for (let seed = left.shift(); seed !== undefined; seed = left.shift()) {
+          keepToTime();
+          await play(race, seed, lane, tally);
+        }
       }),
     );
     console.log(summaryText(race.title, tally.summary, `seed ${masterSeed}`));

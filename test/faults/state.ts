@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { readCatalogIn } from '../harness/catalog-text.js';
 import { historyRow, historyTable } from '../harness/project.js';
 import { filesOf, fixtureVersions, ground, type FixtureVersion, type Form } from './fixture.js';
@@ -51,31 +51,33 @@ export class WrongOutcome extends Error {
   override readonly name = 'WrongOutcome';
 }
 
-/** Creates everything up to the three applied versions, and the history as Flyway writes it. */
-export async function buildFixture(url: string, form: Form): Promise<void> {
+/** Whatever was there before, it leaves everything up to the three applied versions, and the history as Flyway writes it. */
+export function fixtureSql(form: Form): string {
   const oldestFirst = fixtureVersions(form).toReversed();
   const applied = oldestFirst.flatMap((version) => [version.up, historyRow(filesOf(version))]);
-  await withClient(url, (client) => client.query([ground, historyTable, ...applied].join(';\n')));
+  // The judge compares every value, and a model is for many databases.
+  const appliedThen = `UPDATE flyway_schema_history SET installed_on = '2026-01-02 03:04:05.678901'`;
+  return ['DROP SCHEMA public CASCADE; CREATE SCHEMA public', ground, historyTable, ...applied, appliedThen].join(
+    ';\n',
+  );
 }
 
 /** Walks through all rollbacks of a freshly built fixture, which is used up, and notes every state on the way. */
-export async function readModel(url: string, form: Form): Promise<Model> {
+export async function readModel(client: pg.Client, form: Form): Promise<Model> {
   const versions = fixtureVersions(form);
   const places: Place[] = [];
-  await withClient(url, async (client) => {
-    const note = async (done: number, statements: number): Promise<void> => {
-      places.push({ versions: done, statements, catalog: (await readState(client)).catalog });
-    };
-    await note(0, 0);
-    for (const [done, version] of versions.entries()) {
-      for (const [index, statement] of version.down.entries()) {
-        await client.query(statement);
-        if (!version.transactional) await note(done, index + 1);
-      }
-      await client.query('DELETE FROM flyway_schema_history WHERE version = $1', [version.version]);
-      await note(done + 1, 0);
+  const note = async (done: number, statements: number): Promise<void> => {
+    places.push({ versions: done, statements, catalog: (await readState(client)).catalog });
+  };
+  await note(0, 0);
+  for (const [done, version] of versions.entries()) {
+    for (const [index, statement] of version.down.entries()) {
+      await client.query(statement);
+      if (!version.transactional) await note(done, index + 1);
     }
-  });
+    await client.query('DELETE FROM flyway_schema_history WHERE version = $1', [version.version]);
+    await note(done + 1, 0);
+  }
   return { versions, places };
 }
 
@@ -182,14 +184,4 @@ function describe(state: State, model: Model, versions: number): string {
     `against ${versions} versions rolled back:`,
     ...differences.slice(0, 12),
   ].join('\n');
-}
-
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }

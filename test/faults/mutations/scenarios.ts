@@ -30,8 +30,7 @@ const lanes = 4;
  */
 export function cutsAround(form: Form, fits: (message: string) => boolean): Scenario {
   return async (cli) => {
-    const { url: serverUrl, major } = newestServer();
-    const arena = await openArena({ cli, form, serverUrl, major });
+    const arena = await openArena({ cli, form, serverUrl: newestServer().url });
     const wrong: string[] = [];
     try {
       for (const what of ['message', 'answer'] as const) {
@@ -80,8 +79,7 @@ async function playCut(arena: Arena, database: TestDatabase, { what, number, fit
 
 /** The server refuses the opening of each later version as a whole, as when a cancel request meets it just then. */
 export const refusedOpening: Scenario = async (cli) => {
-  const { url: serverUrl, major } = newestServer();
-  const arena = await openArena({ cli, form: 'transactional', serverUrl, major });
+  const arena = await openArena({ cli, form: 'transactional', serverUrl: newestServer().url });
   const wrong: string[] = [];
   try {
     await inArena(arena, wrong, async (database) => {
@@ -118,15 +116,12 @@ async function inArena<T>(
   wrong: string[],
   play: (database: TestDatabase) => Promise<T>,
 ): Promise<T | undefined> {
-  const database = await arena.create();
   try {
-    return await play(database);
+    return await arena.use(play);
   } catch (error) {
     if (!(error instanceof WrongOutcome)) throw error;
     wrong.push(error.message);
     return undefined;
-  } finally {
-    await database.drop();
   }
 }
 

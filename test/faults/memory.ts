@@ -1,0 +1,63 @@
+import * as fs from 'node:fs/promises';
+import path from 'node:path';
+
+/*
+ * Global setup of the long runs. Their servers create and delete files by the hundred thousand, which a file system on a
+ * disk makes dearer the more of it there is; so they lie in memory where there is enough.
+ */
+
+const memory = '/dev/shm';
+const prefix = 'flyback-faults-';
+const neededBytes = 3 * 2 ** 30;
+
+let folder: string | undefined;
+let folderBefore: string | undefined;
+
+/** From here on all temporary folders of this run are in memory. */
+export async function setup(): Promise<void> {
+  const free = await fs.statfs(memory).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => 0,
+  );
+  if (free < neededBytes) return;
+  await removeAbandoned();
+  folder = path.join(memory, `${prefix}${String(process.pid)}`);
+  await fs.mkdir(folder, { mode: 0o711 });
+  folderBefore = process.env['TMPDIR'];
+  if (!(await mayExecuteIn(folder))) return teardown();
+  process.env['TMPDIR'] = folder;
+}
+
+export async function teardown(): Promise<void> {
+  if (folder === undefined) return;
+  if (folderBefore === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = folderBefore;
+  await fs.rm(folder, { recursive: true, force: true });
+}
+
+/** What runs that were killed have left. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await fs.readdir(memory)) {
+    if (!name.startsWith(prefix) || isAlive(Number(name.slice(prefix.length)))) continue;
+    await fs.rm(path.join(memory, name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    return process.kill(processId, 0);
+  } catch (error) {
+    // It may be somebody else's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** Containers often forbid it. The servers' programs lie beside their data. */
+async function mayExecuteIn(place: string): Promise<boolean> {
+  const probe = path.join(place, 'probe');
+  await fs.writeFile(probe, '', { mode: 0o755 });
+  return fs.access(probe, fs.constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
