@@ -13,7 +13,7 @@ import { summaryText, Tally } from './summary.js';
 
 /* flyback and the real Flyway, each in processes of its own, meeting in both orders and at many moments. */
 
-const rounds = replayed === undefined ? (isFull ? 100 : Number(process.env['FM_ROUNDS'] ?? 4)) : 1;
+const rounds = replayed === undefined ? (isFull ? 100 : 4) : 1;
 /** A round mostly waits: for scripts that sleep, and until Flyway asks for its lock again. */
 const laneCount = Math.min(rounds, 2 * availableParallelism());
 

@@ -40,6 +40,9 @@ export interface State {
   readonly isJournalOpen: boolean;
 }
 
+/** Less than what is drawn to be waited after what is looked for; more often takes more time than the races themselves. */
+const lookAgainMs = 10;
+
 /** Of "public"."flyway_schema_history". */
 const toolLockKey = '77433833903597';
 
@@ -180,7 +183,7 @@ export class Round {
         `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND (${condition})`,
       );
       if (rowCount !== 0) break;
-      await delay(2);
+      await delay(lookAgainMs);
     }
     this.note(`seen: ${condition}`);
   }
@@ -196,7 +199,7 @@ export class Round {
         `SELECT count(*)::int AS waiting FROM pg_locks WHERE relation = 'flyway_schema_history'::regclass AND NOT granted`,
       );
       if ((rows[0]?.waiting ?? 0) + ended >= starts.length) break;
-      await delay(5);
+      await delay(lookAgainMs);
     }
     await this.pause(0, 30);
     await observer.query('COMMIT');
@@ -224,7 +227,7 @@ export class Round {
  WHERE datname = current_database() AND application_name = 'flyback' AND state = 'idle' AND query LIKE 'SELECT ''holds''%'`,
       );
       if (rows[0] !== undefined) restMs = Number(rows[0].rest);
-      else await delay(2);
+      else await delay(lookAgainMs);
     }
     await observer.query('SELECT pg_advisory_unlock($1)', [toolLockKey]);
     const headStartMs = this.between(0, 3 * paceMs);

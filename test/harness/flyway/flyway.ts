@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { describe, inject } from 'vitest';
 import type { TestDatabase } from '../postgres.js';
-import { flywayMajors, type FlywayMajor } from './install.js';
+import { flywayMajors, javaOptions, type FlywayMajor } from './install.js';
 
 /** The one that the tests use unless they are about another. */
 export const newestFlyway: FlywayMajor = 13;
@@ -130,8 +130,8 @@ export function flyway(options: FlywayOptions, major = newestFlyway): Flyway {
 export function startFlyway(major = newestFlyway): FlywayProcess {
   const installation = inject('flyway')[major];
   if ('missing' in installation) throw new Error(`No Flyway: ${installation.missing}`);
-  // The two options save half of the start-up time of such a short life.
-  const jvmArguments = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', installation.classPath, 'FlywayRunner'];
+  const { classPath, classArchive } = installation;
+  const jvmArguments = [`-XX:SharedArchiveFile=${classArchive}`, ...javaOptions, '-cp', classPath, 'FlywayRunner'];
   const child = spawn('java', jvmArguments, { stdio: ['pipe', 'pipe', 'inherit'] });
   const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   let log: readonly string[] = [];
