@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { buildChanged } from './mutations/build.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildChanged, type Build } from './mutations/build.js';
 import { mutations, scenarios } from './mutations/mutations.js';
 
 /*
@@ -7,16 +7,19 @@ import { mutations, scenarios } from './mutations/mutations.js';
  * one. A scenario that never says no proves nothing.
  */
 
-test.each(Object.entries(scenarios))('%s: nothing is wrong with the unbroken build', async (_title, scenario) => {
-  const unbroken = await buildChanged([]);
-  try {
+describe('the unbroken build', () => {
+  let unbroken: Build;
+  beforeAll(async () => {
+    unbroken = await buildChanged([]);
+  });
+  afterAll(() => unbroken.remove());
+
+  test.concurrent.each(Object.entries(scenarios))('%s: nothing is wrong', async (_title, scenario) => {
     expect((await scenario(unbroken.cli)).wrong).toEqual([]);
-  } finally {
-    await unbroken.remove();
-  }
+  });
 });
 
-test.each(mutations)('$title: $scenario', async ({ title, changes, scenario }) => {
+test.concurrent.each(mutations)('$title: $scenario', async ({ title, changes, scenario }) => {
   const broken = await buildChanged(changes);
   try {
     const { wrong } = await scenarios[scenario](broken.cli);
