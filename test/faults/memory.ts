@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 
@@ -26,13 +27,20 @@ export async function setup(): Promise<void> {
   folderBefore = process.env['TMPDIR'];
   if (!(await mayExecuteIn(folder))) return teardown();
   process.env['TMPDIR'] = folder;
+  // A run that is ended from outside gets no teardown.
+  process.once('exit', remove);
 }
 
 export async function teardown(): Promise<void> {
   if (folder === undefined) return;
   if (folderBefore === undefined) delete process.env['TMPDIR'];
   else process.env['TMPDIR'] = folderBefore;
+  process.off('exit', remove);
   await fs.rm(folder, { recursive: true, force: true });
+}
+
+function remove(): void {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** What runs that were killed have left. */

@@ -48,20 +48,21 @@ export async function readCatalogIn(
 ): Promise<CatalogText> {
   // With pg_catalog alone on the path the server writes every other name with its schema.
   await client.query('SET LOCAL search_path = pg_catalog');
-  const lines = async (sql: string, values?: readonly unknown[]): Promise<readonly string[]> => {
-    const { rows } = await client.query<{ readonly line: string }>(sql, values && [...values]);
+  // By a name, so that who reads again and again on one connection has them planned once.
+  const lines = async (name: string, text: string): Promise<string[]> => {
+    const { rows } = await client.query<{ readonly line: string }>({ name, text, values: [without] });
     return rows.map(({ line }) => line);
   };
-  const objects: string[] = [];
-  for (const query of objectQueries) objects.push(...(await lines(query, [without])));
-  const columnOrders = await lines(columnOrderQuery, [without]);
-  const rows: string[] = [];
-  for (const table of await lines(tablesQuery, [without])) {
-    // jsonb sorts its keys: the order of the columns does not matter here.
-    const found = await lines(`SELECT to_jsonb(t)::text AS line FROM ONLY ${table} t`);
-    rows.push(...found.map((line) => `${table} ${line}`));
-  }
-  return { objects: objects.sort(), columnOrders: [...columnOrders].sort(), rows: rows.sort() };
+  const objects = await lines('catalog objects', objectQueries.map((query) => `(${query})`).join(' UNION ALL '));
+  const columnOrders = await lines('catalog columns', columnOrderQuery);
+  const tables = await lines('catalog tables', tablesQuery);
+  // jsonb sorts its keys: the order of the columns does not matter here.
+  const ofTable = (table: string): string =>
+    `SELECT ${pg.escapeLiteral(`${table} `)} || to_jsonb(t)::text AS line FROM ONLY ${table} t`;
+  const found =
+    tables.length === 0 ? [] : (await client.query<{ line: string }>(tables.map(ofTable).join(' UNION ALL '))).rows;
+  const rows = found.map(({ line }) => line);
+  return { objects: objects.sort(), columnOrders: columnOrders.sort(), rows: rows.sort() };
 }
 
 /** What differs, with nothing explained away. */
