@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import packageJson from '../../package.json' with { type: 'json' };
+import { compileParserOnce, nameNavigator } from './lean-start.js';
 
 // Everything else is loaded when it is needed: asking for the version must cost no more than starting Node.
 const [first, ...others] = process.argv.slice(2);
@@ -12,10 +13,9 @@ if ((first === '--version' || first === '-V') && others.length === 0) {
   process.on('SIGHUP', () => {
     hangUp.abort();
   });
-  const { startLean } = await import('./lean-start.js');
-  startLean();
+  nameNavigator();
   const { runProgram } = await import('./program.js');
-  process.exitCode = await runProgram(process.argv.slice(2));
+  process.exitCode = await runProgram(process.argv.slice(2), { beforeParser: compileParserOnce });
   // Node restores the terminal when it ends, and aborts when that is gone (seen with Node 20): leave by the signal instead.
   if (hangUp.signal.aborted && [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY)) {
     process.removeAllListeners('SIGHUP');

@@ -10,6 +10,7 @@ import { serverHandlers } from './classify/server.js';
 import { tableHandlers } from './classify/tables.js';
 import { tagOf } from './classify/tree.js';
 import { inverseOf } from './inverse/inverse.js';
+import { loadParser } from './parser.js';
 
 type Handler = (body: unknown, impact: ImpactCollector) => void;
 
@@ -44,12 +45,11 @@ function problemOf(error: unknown, text: string): ParseProblem {
 }
 
 /**
- * Loads PostgreSQL 18's own grammar (libpg-query, WebAssembly, about 65 ms) and returns the classifier on top of it.
+ * Loads the parser and returns the classifier on top of it.
  * Trees are dropped after each call. A statement that only a newer or older server accepts is a ParseProblem.
  */
 export async function loadClassifier(): Promise<Classifier> {
-  const { loadModule, parseSync } = await import('libpg-query');
-  await loadModule();
+  const parseSync = await loadParser();
 
   const parse = (text: string): readonly Node[] | ParseProblem => {
     if (text.trim() === '') return { message: 'The statement is empty.', offset: undefined };

@@ -2,6 +2,7 @@ import type { Node } from 'libpg-query';
 import type { StatementRecovery } from '../../../src/adapter/database.js';
 import { switchOf } from './classify/options.js';
 import { bodiesOf, bodyOf, dottedName, textsOf } from './classify/tree.js';
+import { loadParser } from './parser.js';
 import { indexCreation } from './recovery/create-index.js';
 import { indexRemoval } from './recovery/drop-index.js';
 import { notDone, unknown } from './recovery/inspection.js';
@@ -23,8 +24,7 @@ import { concurrentReindex } from './recovery/reindex.js';
  * be parsed, or is more than one, is of an unknown kind.
  */
 export async function recovery(statement: string): Promise<StatementRecovery> {
-  const { loadModule, parseSync } = await import('libpg-query');
-  await loadModule();
+  const parseSync = await loadParser();
   let parsed: readonly (Node | undefined)[];
   try {
     parsed = (parseSync(statement).stmts ?? []).map(({ stmt }) => stmt);

@@ -5,6 +5,6 @@ import { runProgram } from '../program.js';
 
 /** flyback demo: the commands of the story are run in this process, as if typed. */
 export async function runDemoCommand(flags: { readonly keep?: string }): Promise<number> {
-  await runDemo({ keep: flags.keep, runCommand: runProgram, say: out });
+  await runDemo({ keep: flags.keep, runCommand: (commandLine) => runProgram(commandLine), say: out });
   return exitCodes.done;
 }

