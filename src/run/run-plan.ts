@@ -188,7 +188,7 @@ class TransactionalRun {
         index,
         commands: [
           this.#texts.repeated(sql.record.appendValues(this.#request.plan.recordTable, row)),
-          { sql: sql.commit },
+          this.#texts.commit,
         ],
         hash: row.hash,
         started,
@@ -265,7 +265,7 @@ class TransactionalRun {
       }
       await this.#commitLast({
         index: this.#steps.length - 1,
-        commands: [...leading, { sql: sql.commit }],
+        commands: [...leading, this.#texts.commit],
         hash: this.#lastHash,
         started: works.at(-1)?.started ?? 0,
       });

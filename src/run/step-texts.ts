@@ -18,6 +18,7 @@ export interface StepTexts {
   readonly touched: Command;
   /** After the history row is gone: nothing but that row was written to flyback's tables. */
   readonly guard: Command;
+  readonly commit: Command;
   /** A command that every step has, its values apart. */
   repeated(command: Command): Command;
 }
@@ -29,7 +30,7 @@ export function stepTexts(request: RunRequest, record: QualifiedName | undefined
   const history = plan.history.table;
   const settings = stepSettings(request);
   const lock = toolbox.history.toolLock(toolbox.database, history, session.facts);
-  // Planning one of these queries costs several times its execution.
+  // Planning one of these queries costs several times its execution, and reading any text more than keeping it.
   const keepsPlan =
     plan.steps.length > 1 &&
     // A pooler may answer from another server process, which knows nothing of what was prepared.
@@ -40,11 +41,7 @@ export function stepTexts(request: RunRequest, record: QualifiedName | undefined
   const repeated = (command: Command): Command => ({ ...command, keepsPlan });
   const commands = (...texts: readonly string[]): readonly Command[] =>
     texts.flatMap((text) =>
-      toolbox.database.dialect
-        .split(text)
-        .statements.map((statement) =>
-          /^SELECT\b/.test(statement.text) ? repeated({ sql: statement.text }) : { sql: statement.text },
-        ),
+      toolbox.database.dialect.split(text).statements.map((statement) => repeated({ sql: statement.text })),
     );
   return {
     open: commands(
@@ -57,6 +54,7 @@ export function stepTexts(request: RunRequest, record: QualifiedName | undefined
     guardApproach: commands(sql.guardApproach(lock)),
     after: commands(sql.afterScript(session.facts, settings)),
     touched: repeated({ sql: sql.touchedConstraints() }),
+    commit: repeated({ sql: sql.commit }),
     guard: repeated({ sql: sql.guardWrites(history, record, { removed: 1, appended: 0 }) }),
     repeated,
   };

@@ -3,7 +3,7 @@ import type { Command, QueryResult } from '../../../src/adapter/database.js';
 
 /** The part of pg's connection with which its own queries and pg-cursor speak the extended query protocol. */
 interface Wire {
-  readonly stream: { cork?(): void; uncork?(): void; destroy(error: Error): void };
+  readonly stream: { readonly writable: boolean; write(bytes: Uint8Array): unknown; destroy(error: Error): void };
   parse(message: { readonly text: string; readonly name: string }): void;
   bind(message: { readonly statement: string; readonly values: readonly (string | null)[] }): void;
   describe(message: { readonly type: 'P' }): void;
@@ -13,10 +13,17 @@ interface Wire {
   sync(): void;
 }
 
+interface KeptPlan {
+  readonly name: string;
+  /** Whether the server knows it already ('maybe': it may). */
+  readonly known: 'yes' | 'no' | 'maybe';
+  /** The messages that execute it without values, once they were needed. */
+  call?: Uint8Array;
+}
+
 /** The plans that the server keeps for a session. */
 export interface KeptPlans {
-  /** The name for this text, and whether the server knows it already ('maybe': it may). */
-  find(sql: string): { readonly name: string; readonly known: 'yes' | 'no' | 'maybe' };
+  find(sql: string): KeptPlan;
   note(sql: string, known: 'yes' | 'maybe'): void;
 }
 
@@ -52,19 +59,26 @@ export function createBatchClass(pg: typeof pgModule): BatchClass {
     }
 
     submit(wire: Wire): null {
+      // In one piece: the client needs longer for a hundred small ones than the server for most versions.
+      const bytes = written(wire, (paper) => this.#write(paper));
+      if (wire.stream.writable) wire.stream.write(bytes);
+      return null;
+    }
+
+    #write(wire: Wire): void {
       const sent = new Set<string>();
-      wire.stream.cork?.();
-      for (const { sql, values = [], keepsPlan, tellsColumns, answersAtOnce } of this.#commands) {
-        const name = keepsPlan === true ? announce(wire, sql, this.#plans, sent) : '';
-        if (name === '') wire.parse({ text: sql, name });
-        wire.bind({ statement: name, values });
-        if (tellsColumns === true) wire.describe({ type: 'P' });
-        wire.execute({});
+      for (const { sql, values, keepsPlan, tellsColumns, answersAtOnce } of this.#commands) {
+        const plan = keepsPlan === true ? announce(wire, sql, this.#plans, sent) : undefined;
+        if (plan === undefined) wire.parse({ text: sql, name: '' });
+        if (plan !== undefined && values === undefined && tellsColumns !== true) {
+          plan.call ??= written(wire, (paper) => call(paper, plan.name, [], false));
+          wire.stream.write(plan.call);
+        } else {
+          call(wire, plan?.name ?? '', values ?? [], tellsColumns === true);
+        }
         if (answersAtOnce === true) wire.flush();
       }
       wire.sync();
-      wire.stream.uncork?.();
-      return null;
     }
 
     handleRowDescription(message: { readonly fields: readonly { readonly name: string }[] }): void {
@@ -129,21 +143,36 @@ export function createBatchClass(pg: typeof pgModule): BatchClass {
   };
 }
 
-/** Tells the server the statement's text where it may not know it; returns its name. */
-function announce(wire: Wire, sql: string, plans: KeptPlans, sent: Set<string>): string {
-  const { name, known } = plans.find(sql);
-  if (known === 'yes' || sent.has(name)) return name;
+/** What would be sent: the messages are written by the same connection, on paper. */
+function written(wire: Wire, write: (paper: Wire) => void): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const stream = { writable: true, write: (bytes: Uint8Array) => parts.push(bytes) };
+  write(Object.create(wire, { stream: { value: stream } }) as Wire);
+  return Buffer.concat(parts);
+}
+
+function call(wire: Wire, name: string, values: readonly (string | null)[], tellsColumns: boolean): void {
+  wire.bind({ statement: name, values });
+  if (tellsColumns) wire.describe({ type: 'P' });
+  wire.execute({});
+}
+
+/** Tells the server the statement's text where it may not know it. */
+function announce(wire: Wire, sql: string, plans: KeptPlans, sent: Set<string>): KeptPlan {
+  const plan = plans.find(sql);
+  const { name, known } = plan;
+  if (known === 'yes' || sent.has(name)) return plan;
   // Closing what is not there is no error.
   if (known === 'maybe') wire.close({ type: 'S', name });
   wire.parse({ text: sql, name });
   sent.add(name);
-  return name;
+  return plan;
 }
 
 /** Names that no script uses by chance: `prefix` and a number. */
 export function createKeptPlans(prefix: string): KeptPlans & { forget(): void } {
-  const plans = new Map<string, { name: string; known: 'yes' | 'no' | 'maybe' }>();
-  const find = (sql: string): { name: string; known: 'yes' | 'no' | 'maybe' } => {
+  const plans = new Map<string, KeptPlan & { known: KeptPlan['known'] }>();
+  const find = (sql: string): KeptPlan & { known: KeptPlan['known'] } => {
     const found = plans.get(sql);
     if (found !== undefined) return found;
     const plan = { name: `${prefix}_${plans.size + 1}`, known: 'no' as const };

@@ -13,6 +13,7 @@ export function progressWriter(stream: NodeJS.WriteStream): (event: RunEvent) =>
     isLineOpen = false;
   };
   return (event) => {
+    writeTogether(stream);
     switch (event.kind) {
       case 'waiting-for-tool-lock':
         write(
@@ -63,6 +64,16 @@ export function progressWriter(stream: NodeJS.WriteStream): (event: RunEvent) =>
         break;
     }
   };
+}
+
+/**
+ * What is written until this turn of the event loop ends leaves in one go, behind the messages to the server: the server
+ * must not wait for our lines. Not on a terminal, where a write has no other to wait for.
+ */
+function writeTogether(stream: NodeJS.WriteStream): void {
+  if (stream.isTTY || stream.writableCorked > 0) return;
+  stream.cork();
+  setImmediate(() => stream.uncork());
 }
 
 /** "3 s for ACCESS EXCLUSIVE on public.orders, held by process 4711 (reporting, idle in transaction for 12 min): SELECT …". */

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, expect, test } from 'vitest';
-import { startLean } from '../../../src/cli/lean-start.js';
+import { nameNavigator } from '../../../src/cli/lean-start.js';
 
 const original = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
 
@@ -11,7 +11,7 @@ afterEach(() => {
 
 test('a Node without a navigator gets one that names Node, as newer ones have', () => {
   Reflect.deleteProperty(globalThis, 'navigator');
-  startLean();
+  nameNavigator();
   expect((globalThis as { navigator?: { userAgent: string } }).navigator?.userAgent).toBe(
     `Node.js/${process.versions.node.split('.')[0] ?? ''}`,
   );
@@ -20,7 +20,7 @@ test('a Node without a navigator gets one that names Node, as newer ones have', 
 test('a navigator that is there stays', () => {
   const own = { userAgent: 'something else' };
   Object.defineProperty(globalThis, 'navigator', { value: own, configurable: true });
-  startLean();
+  nameNavigator();
   expect((globalThis as { navigator?: unknown }).navigator).toBe(own);
 });
 
