@@ -55,13 +55,22 @@ function notices(fileName) {
       const folders = new Set(modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []));
       const texts = [...folders].sort().map((folder) => {
         const { name, version, license } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
-        const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-        // pgpass, for one, has its licence in its readme alone.
-        const text = file === undefined ? '' : `\n${readFileSync(path.join(folder, file), 'utf8').trim()}\n`;
-        return `${name} ${version} (${license})\n${text}`;
+        const text = licenceText(folder);
+        if (text === undefined) throw new Error(`${name} has no licence text: it cannot be bundled.`);
+        return `${name} ${version} (${license})\n\n${text.trim()}\n`;
       });
       const title = 'Parts of these packages are in the command line of flyback, each under its own licence.';
       this.emitFile({ type: 'asset', fileName, source: `${title}\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}` });
     },
   };
+}
+
+/** A file of its own, or the end of the readme. */
+function licenceText(folder) {
+  const files = readdirSync(folder);
+  const read = (pattern) => {
+    const file = files.find((name) => pattern.test(name));
+    return file === undefined ? undefined : readFileSync(path.join(folder, file), 'utf8');
+  };
+  return read(/^licen[cs]e/i) ?? /^#+ licen[cs]e\b[^]*/im.exec(read(/^readme/i) ?? '')?.[0];
 }
