@@ -7,7 +7,7 @@ import { openOptions, out, type CommandContext } from './command.js';
 import { errorJson, errorText } from './output/error-text.js';
 
 const optionTexts: Readonly<Record<OptionName, string>> = {
-  tool: 'migration tool of the project (flyway)',
+  tool: 'migration tool of the project (default: the one whose files are there)',
   rollbacks: 'folder with the R<version>__*.sql scripts (default: rollbacks)',
   templates: 'folder with your own stub templates',
   passwordEnv: 'name of the variable that holds the password',
