@@ -40,7 +40,7 @@ export default defineConfig(
       '@typescript-eslint/no-restricted-imports': [
         'error',
         {
-          paths: ['pg', 'libpg-query'].map((name) => ({
+          paths: ['pg', 'mysql2', 'libpg-query'].map((name) => ({
             name,
             allowTypeImports: false,
             message: 'Stages never use a driver: go through the contracts in src/adapter.',
@@ -67,7 +67,7 @@ export default defineConfig(
         noDefaultExport,
         {
           selector:
-            "ImportDeclaration[importKind!='type'][source.value=/^(pg|libpg-query|smol-toml|globby|pino|diff)$/]",
+            "ImportDeclaration[importKind!='type'][source.value=/^(pg|mysql2|libpg-query|smol-toml|globby|pino|diff)$/]",
           message: 'Load heavy packages with await import() in the function that needs them: start-up stays lean.',
         },
       ],

@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import { flywayMajors, installFlyway, type FlywayInstallations } from './flyway/install.js';
 import { installGolangMigrate, type GolangMigrateInstallation } from './golang-migrate.js';
+import { startMysqlServers, type MysqlServers, type MysqlTestServer } from './mysql-servers.js';
 import { isCi, startServers, type StartedServer, type TestServer } from './servers.js';
 
 declare module 'vitest' {
@@ -8,6 +9,7 @@ declare module 'vitest' {
     readonly servers: readonly TestServer[];
     readonly flyway: FlywayInstallations;
     readonly golangMigrate: GolangMigrateInstallation;
+    readonly mysql: { readonly servers: readonly MysqlTestServer[]; readonly missing: string | undefined };
   }
 }
 
@@ -16,6 +18,7 @@ interface Shared {
   readonly servers: Promise<readonly StartedServer[]>;
   readonly flyway: Promise<FlywayInstallations>;
   readonly golangMigrate: Promise<GolangMigrateInstallation>;
+  readonly mysql: Promise<MysqlServers>;
 }
 
 const key = Symbol.for('flyback.test.shared');
@@ -29,6 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     flyway: requireFlyway(),
     golangMigrate: requireGolangMigrate(),
     servers: startServers(process.env),
+    mysql: requireMysql(),
   });
   shared.users += 1;
   const stopLast = async (): Promise<void> => {
@@ -36,14 +40,24 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (shared.users > 0) return;
     holder[key] = undefined;
     const servers = await shared.servers.catch(() => []);
-    await Promise.all(servers.map((server) => server.stop()));
+    const { servers: mysqlServers } = await shared.mysql.catch(() => ({ servers: [] }));
+    await Promise.all([...servers, ...mysqlServers].map((server) => server.stop()));
   };
   try {
-    const [servers, flyway, golangMigrate] = await Promise.all([shared.servers, shared.flyway, shared.golangMigrate]);
+    const [servers, flyway, golangMigrate, mysql] = await Promise.all([
+      shared.servers,
+      shared.flyway,
+      shared.golangMigrate,
+      shared.mysql,
+    ]);
     const plain = servers.map(({ major, url, origin }) => ({ major, url, origin }));
     project.provide('servers', plain);
     project.provide('flyway', flyway);
     project.provide('golangMigrate', golangMigrate);
+    project.provide('mysql', {
+      servers: mysql.servers.map(({ product, version, url, origin }) => ({ product, version, url, origin })),
+      missing: mysql.missing,
+    });
     return stopLast;
   } catch (error) {
     await stopLast();
@@ -70,4 +84,13 @@ async function requireGolangMigrate(): Promise<GolangMigrateInstallation> {
   if (isCi(process.env)) throw new Error(`${message} In CI they must be: install Go.`);
   console.warn(`\n*** ${message} Install Go to run them. ***\n`);
   return installation;
+}
+
+async function requireMysql(): Promise<MysqlServers> {
+  const found = await startMysqlServers(process.env);
+  if (found.missing === undefined) return found;
+  const message = `The suites that need MariaDB are NOT RUN: ${found.missing}.`;
+  if (isCi(process.env)) throw new Error(`${message} In CI they must be: install mariadb-server.`);
+  console.warn(`\n*** ${message} Install mariadb-server, or set FLYBACK_TEST_MYSQL_URL, to run them. ***\n`);
+  return found;
 }
