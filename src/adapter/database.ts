@@ -47,6 +47,33 @@ export interface ServerFacts {
   readonly statementTimeout: string;
   /** Tells this server from another one that answers under the same address. */
   readonly identity: ServerIdentity;
+  /** What only MySQL and MariaDB have; undefined on PostgreSQL. */
+  readonly mysql?: MysqlFacts | undefined;
+}
+
+/** Settings of the session as they were right after connecting. Undefined where this server has none of that name. */
+export interface MysqlFacts {
+  readonly product: 'MySQL' | 'MariaDB';
+  /** Whether each statement commits by itself. */
+  readonly autocommit: boolean;
+  /** In upper case. */
+  readonly sqlModes: readonly string[];
+  /** sql_safe_updates: UPDATE and DELETE need a key or a LIMIT. */
+  readonly safeUpdates: boolean;
+  readonly foreignKeyChecks: boolean;
+  /** 0: names of tables depend on case; 1: stored in lower case; 2: compared so. */
+  readonly lowerCaseTableNames: number;
+  /** Why the session cannot write: the names of the variables that are on (read_only, super_read_only, tx_read_only …). */
+  readonly readOnlyBy: readonly string[];
+  /** MySQL's gtid_mode. */
+  readonly gtidMode: string | undefined;
+  /** Member of a Galera cluster: named locks do not reach the other members. */
+  readonly galera: boolean;
+  /** Percona XtraDB Cluster's pxc_strict_mode. */
+  readonly pxcStrictMode: string | undefined;
+  /** Seconds that DDL and DML wait for a metadata lock, and DML for a row. */
+  readonly lockWaitTimeout: number;
+  readonly innodbLockWaitTimeout: number;
 }
 
 /** Where a database is and how far its server has come; each null where the server does not tell. */

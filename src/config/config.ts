@@ -23,7 +23,10 @@ export class Secret {
 }
 
 export interface HostAddress {
-  /** Host name, IP address (IPv6 without brackets) or, for PostgreSQL, the folder of a Unix socket. */
+  /**
+   * Host name, IP address (IPv6 without brackets) or, beginning with "/", the folder of a Unix socket for PostgreSQL, the
+   * socket itself for MySQL.
+   */
   readonly host: string;
   readonly port: number;
 }
@@ -38,7 +41,7 @@ export interface TlsSettings {
 
 /** How to reach the database, whatever notation it came in. */
 export interface ConnectionSettings {
-  readonly database: 'postgresql';
+  readonly database: 'postgresql' | 'mysql';
   /** Tried in order until one answers and fits `targetServer`. */
   readonly hosts: readonly HostAddress[];
   readonly databaseName: string;
