@@ -70,7 +70,7 @@ export async function createQuery(connection: Connection, sql: string): Promise<
         status = packet.eofStatusFlags();
         warnings = packet.eofWarningCount();
       }
-      const next = prototype.row.call(this, packet, driver) as unknown;
+      const next = prototype.row.call(this, packet, driver);
       return next === prototype.row ? row : next;
     };
     query.row = row;

@@ -48,30 +48,33 @@ function isServerError(error: DriverError): boolean {
   return typeof error.errno === 'number' && error.errno >= 1000 && typeof error.sqlState === 'string';
 }
 
-/** How many bytes of the rest of the statement the server quotes. */
+/** How many bytes of the rest of the statement the server quotes; a character that would not fit whole is left out. */
 const quotedBytes = 80;
 
 /**
  * Where "near '…' at line N" points to: 1-based, in code points; undefined when several places fit. The server quotes the
- * statement from the token that it did not expect, at most 80 bytes of it.
+ * statement from the token that it did not expect, at most 80 bytes of it; MariaDB writes "..." behind what it cuts off.
  */
 export function syntaxErrorPosition(message: string, statement: string | undefined): number | undefined {
   const match = /near '([^]*)' at line (\d+)$/.exec(message);
   if (match === null || statement === undefined) return undefined;
   const [, near = '', line] = match;
-  const isWhole = Buffer.byteLength(near) < quotedBytes - 3;
   const candidates: number[] = [];
-  if (isWhole) {
-    if (statement.endsWith(near)) candidates.push(statement.length - near.length);
-  } else {
-    for (let at = statement.indexOf(near); at !== -1 && candidates.length < 50; at = statement.indexOf(near, at + 1))
+  const quoted = near.endsWith('...') && !statement.endsWith(near) ? near.slice(0, -3) : near;
+  if (statement.endsWith(near)) candidates.push(statement.length - near.length);
+  else if (Buffer.byteLength(quoted) >= quotedBytes - 10) {
+    for (
+      let at = statement.indexOf(quoted);
+      at !== -1 && candidates.length < 50;
+      at = statement.indexOf(quoted, at + 1)
+    )
       candidates.push(at);
   }
   const fitting = candidates.filter((at) => statement.slice(0, at).split('\n').length === Number(line));
   const [only] = fitting;
   if (only === undefined || fitting.length > 1) return undefined;
   // At the end of the statement the last character is the nearest place.
-  return Math.max(1, [...statement.slice(0, only)].length + (near === '' ? 0 : 1));
+  return Math.max(1, Array.from(statement.slice(0, only)).length + (near === '' ? 0 : 1));
 }
 
 /** An error of connecting or of one of flyback's own statements, with what to do about it. */

@@ -100,6 +100,9 @@ async function connect(mysql: Mysql, options: ConnectionOptions): Promise<Connec
   const connection = mysql.createConnection(options);
   // Without a listener a connection that breaks while idle would end the process.
   connection.on('error', () => undefined);
+  const { host } = options;
+  // For an address without a name the driver tells Node no name to check, and Node would then expect "localhost".
+  if (host !== undefined) Object.assign((connection as unknown as { stream: object }).stream, { _host: host });
   await new Promise<void>((resolve, reject) => {
     connection.connect((error) => {
       if (error === null) resolve();
@@ -157,7 +160,7 @@ class DriverSession implements MysqlSession {
       }
       const variables = await ask(variablesQuery);
       const who = await ask(whoQuery);
-      const facts = readFacts(variables.rows, who.rows[0] ?? [], connection.threadId ?? 0);
+      const facts = readFacts(variables.rows, who.rows[0] ?? [], connection.threadId);
       if (!isSupported(facts)) {
         throw new FlybackError(
           'server-unsupported',
