@@ -160,7 +160,8 @@ forEachMysql('a session', (server) => {
     expect(await place('CREATE TABLE t (id INT')).toBe('T');
     expect(await place(`SELECT 1 frm x\n WHERE ${'a AND '.repeat(40)} b`)).toBe('x\n WHERE');
     expect(await place(`SELECT ${'(1,, '.repeat(40)}`)).toBeUndefined();
-    expect(await place(`SELECT 1 frm ${'é'.repeat(90)}`)).toBe('é'.repeat(8));
+    const letters = Array.from({ length: 60 }, (_, index) => `é${index}`).join('');
+    expect(await place(`SELECT 1 frm ${letters}`)).toBe('é0é1é2é3');
     expect(await place(`SELECT ${'x '.repeat(100)}`)).toBeUndefined();
     expect(await place('SELECT * FROM nowhere')).toBeUndefined();
   });
