@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { databases, tools } from '../../adapters/index.js';
 import { readConnection } from '../../adapters/databases/postgresql/jdbc-url.js';
-import type { Session } from '../adapter/database.js';
+import type { DatabaseAdapter, Session } from '../adapter/database.js';
 import type { MigrationTools } from '../adapter/migration-tool.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
@@ -26,7 +26,10 @@ export interface OpenOptions {
 export function toolboxFor(config: Pick<Config, 'tool' | 'connection'>): Toolbox {
   const tool = (tools as MigrationTools)[config.tool.tool];
   if (tool === undefined) throw new FlybackError('internal', `There is no migration tool ${config.tool.tool}.`);
-  return { database: databases[config.connection?.database ?? 'postgresql'], history: tool.history };
+  const name = config.connection?.database ?? 'postgresql';
+  const database = (databases as Partial<Record<string, DatabaseAdapter>>)[name];
+  if (database === undefined) throw new FlybackError('internal', `There is no database adapter ${name}.`);
+  return { database, history: tool.history };
 }
 
 /** Reads the configuration as the command line does. Throws FlybackError config-invalid with all problems at once. */
