@@ -190,13 +190,13 @@ const byName: Readonly<Record<string, Advice>> = {
 
 function advice(error: DriverError): Advice | undefined {
   if (isServerError(error)) return byNumber[error.errno ?? 0];
-  const known = Object.hasOwn(byName, error.code ?? '') ? byName[error.code ?? ''] : undefined;
-  if (known !== undefined) return known;
   if (/unknown plugin/i.test(error.message))
     return {
       code: 'authentication-failed',
       hint: 'flyback signs in with mysql_native_password, caching_sha2_password and sha256_password: use an account with one of them.',
     };
+  const known = Object.hasOwn(byName, error.code ?? '') ? byName[error.code ?? ''] : undefined;
+  if (known !== undefined) return known;
   if (/certificate|self.signed|altnames|SSL|TLS/i.test(error.message)) return byName['HANDSHAKE_SSL_ERROR'];
   return undefined;
 }
