@@ -9,7 +9,7 @@ declare module 'vitest' {
     readonly servers: readonly TestServer[];
     readonly flyway: FlywayInstallations;
     readonly golangMigrate: GolangMigrateInstallation;
-    readonly mysql: { readonly servers: readonly MysqlTestServer[]; readonly missing: string | undefined };
+    readonly mysql: Pick<MysqlServers, 'missing' | 'noPrograms'> & { readonly servers: readonly MysqlTestServer[] };
   }
 }
 
@@ -57,6 +57,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('mysql', {
       servers: mysql.servers.map(({ product, version, url, origin }) => ({ product, version, url, origin })),
       missing: mysql.missing,
+      noPrograms: mysql.noPrograms,
     });
     return stopLast;
   } catch (error) {
@@ -88,8 +89,9 @@ async function requireGolangMigrate(): Promise<GolangMigrateInstallation> {
 
 async function requireMysql(): Promise<MysqlServers> {
   const found = await startMysqlServers(process.env);
-  if (found.missing === undefined) return found;
-  const message = `The suites that need MariaDB are NOT RUN: ${found.missing}.`;
+  const reason = found.missing ?? found.noPrograms;
+  if (reason === undefined) return found;
+  const message = `${found.missing === undefined ? 'Some' : 'The'} suites that need MariaDB are NOT RUN: ${reason}.`;
   if (isCi(process.env)) throw new Error(`${message} In CI they must be: install mariadb-server.`);
   console.warn(`\n*** ${message} Install mariadb-server, or set FLYBACK_TEST_MYSQL_URL, to run them. ***\n`);
   return found;

@@ -32,6 +32,8 @@ export interface MysqlServers {
   readonly servers: readonly StartedMysqlServer[];
   /** Undefined when a server runs; else why none does. */
   readonly missing: string | undefined;
+  /** Undefined where startLocal can start more of them; else why not. */
+  readonly noPrograms: string | undefined;
 }
 
 /** A server of this process's own that can be ended without warning, and started again on the same data and port. */
@@ -64,6 +66,7 @@ const mysqlImage = 'mysql:8.4';
  * forbids it) or from the programs found on this machine, and MySQL from a container only. Never throws.
  */
 export async function startMysqlServers(environment: NodeJS.ProcessEnv): Promise<MysqlServers> {
+  const noPrograms = whyNoPrograms();
   try {
     const url = environment['FLYBACK_TEST_MYSQL_URL'];
     if (url !== undefined) {
@@ -73,14 +76,14 @@ export async function startMysqlServers(environment: NodeJS.ProcessEnv): Promise
         origin: 'url',
         stop: () => Promise.resolve(),
       };
-      return { servers: [server], missing: undefined };
+      return { servers: [server], missing: undefined, noPrograms };
     }
     const docker = hasDocker(environment);
     const mariadb = (docker ? await startContainer(mariadbImage) : undefined) ?? (await startShared());
     const mysql = docker ? await startContainer(mysqlImage) : undefined;
-    return { servers: mysql === undefined ? [mariadb] : [mariadb, mysql], missing: undefined };
+    return { servers: mysql === undefined ? [mariadb] : [mariadb, mysql], missing: undefined, noPrograms };
   } catch (error) {
-    return { servers: [], missing: error instanceof Error ? error.message : String(error) };
+    return { servers: [], missing: error instanceof Error ? error.message : String(error), noPrograms };
   }
 }
 
@@ -193,9 +196,16 @@ function findPrograms(): Programs {
   if (mariadb !== undefined && installer !== undefined) return { server: mariadb, installer };
   const mysql = find('mysqld');
   if (mysql !== undefined && mariadb === undefined) return { server: mysql, installer: undefined };
-  throw new Error(
-    'neither FLYBACK_TEST_MYSQL_URL nor Docker nor mariadbd and mariadb-install-db (Debian package mariadb-server)',
-  );
+  throw new Error('there are no mariadbd and mariadb-install-db on this machine (Debian package mariadb-server)');
+}
+
+function whyNoPrograms(): string | undefined {
+  try {
+    findPrograms();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 interface Account {

@@ -30,6 +30,13 @@ export function forEachMysql(title: string, define: (server: MysqlTestServer) =>
   }
 }
 
+/** A suite that starts servers of its own, by startLocal. Skipped by name where their programs are missing (in CI the run fails before). */
+export function describeWithLocalMysql(title: string, define: () => void): void {
+  const { noPrograms } = inject('mysql');
+  const reason = noPrograms === undefined ? '' : ` [not run: ${noPrograms}]`;
+  describe.skipIf(noPrograms !== undefined)(`${title}${reason}`, define);
+}
+
 /** Creates an empty database with utf8mb4 and a user with every privilege in it. */
 export async function createDatabase(
   server: Pick<MysqlTestServer, 'url' | 'product'>,

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { expect, it } from 'vitest';
-import { createDatabase, forEachMysql, runOn } from '../../harness/mysql.js';
+import { createDatabase, describeWithLocalMysql, forEachMysql, runOn } from '../../harness/mysql.js';
 import { startLocal } from '../../harness/mysql-servers.js';
 
 forEachMysql('MariaDB and MySQL for tests', (server) => {
@@ -26,7 +26,9 @@ forEachMysql('MariaDB and MySQL for tests', (server) => {
     await expect(runOn(one.url, 'SELECT 1')).rejects.toThrow(/denied/);
     expect(await runOn(server.url, `SHOW DATABASES LIKE '${one.name}'`)).toEqual([]);
   });
+});
 
+describeWithLocalMysql("MariaDB servers of a test's own", () => {
   it('a server of its own keeps what was committed, and only that, when it crashes', async () => {
     const own = await startLocal({ settings: { 'sql-mode': 'ANSI_QUOTES' } });
     try {

@@ -8,7 +8,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectMysql, type MysqlSession } from '../../../../../adapters/databases/mysql/session.js';
 import { type ConnectionSettings, Secret } from '../../../../../src/config/config.js';
 import type { FlybackError } from '../../../../../src/errors/error.js';
-import { createDatabase, forEachMysql, type MysqlDatabase, runOn } from '../../../../harness/mysql.js';
+import {
+  createDatabase,
+  describeWithLocalMysql,
+  forEachMysql,
+  type MysqlDatabase,
+  runOn,
+} from '../../../../harness/mysql.js';
 import { mysqlSettings } from '../../../../harness/mysql-settings.js';
 import { type LocalServer, startLocal } from '../../../../harness/mysql-servers.js';
 
@@ -335,8 +341,7 @@ forEachMysql('a session', (server) => {
   });
 });
 
-forEachMysql('a session with a server that is set up otherwise', ({ origin }) => {
-  if (origin === 'container') return;
+describeWithLocalMysql('a session with a server that is set up otherwise', () => {
   let folder: string;
   let server: LocalServer;
 
@@ -502,17 +507,20 @@ forEachMysql('a session with a server that is set up otherwise', ({ origin }) =>
   });
 });
 
-forEachMysql('a server without TLS', (server) => {
-  if (server.origin !== 'local') return;
+describeWithLocalMysql('a server without TLS', () => {
   it('is reached by prefer, and refused by require', async () => {
-    const database = await createDatabase(server);
-    const session = await connect(mysqlSettings(database.url, { tls: { mode: 'prefer' } }));
-    expect(session.facts.databaseName).toBe(database.name);
-    expect(await failureOf(mysqlSettings(database.url, { tls: { mode: 'require' } }))).toMatchObject({
-      code: 'connection-failed',
-      hint: expect.stringContaining('offers no TLS') as string,
-    });
-    await database.drop();
+    const server = await startLocal({ settings: { ssl: '0' } });
+    try {
+      const settings = mysqlSettings(`${server.url}mysql`);
+      const session = await connect({ ...settings, tls: { mode: 'prefer' } });
+      expect(session.facts.databaseName).toBe('mysql');
+      expect(await failureOf({ ...settings, tls: { mode: 'require' } })).toMatchObject({
+        code: 'connection-failed',
+        hint: expect.stringContaining('offers no TLS') as string,
+      });
+    } finally {
+      await server.stop();
+    }
   });
 });
 

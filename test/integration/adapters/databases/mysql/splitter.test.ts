@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { splitScript, tokenizeStatement } from '../../../../../adapters/databases/mysql/lexer.js';
-import { forEachMysql, runOn } from '../../../../harness/mysql.js';
+import { describeWithLocalMysql, runOn } from '../../../../harness/mysql.js';
 import { type LocalServer, startLocal } from '../../../../harness/mysql-servers.js';
 
 /*
@@ -12,9 +12,8 @@ import { type LocalServer, startLocal } from '../../../../harness/mysql-servers.
  * statement: what the server got to see, and what it did, must be the same.
  */
 
-// One is enough: the subject is the client, not the server. The suite only needs the programs of this machine.
-forEachMysql('the splitter and the client', ({ origin }) => {
-  if (origin === 'container') return;
+// One server is enough: the subject is the client, not the server.
+describeWithLocalMysql('the splitter and the client', () => {
   let server: LocalServer;
   let connection: Connection;
 
