@@ -40,13 +40,17 @@ const commands: Readonly<Record<string, boolean>> = {
   warnings: false,
 };
 
-/** The name of the command that this line is to the client, in lower case; undefined: the line is SQL. */
-export function clientCommand(line: string, delimiter: string): string | undefined {
+/**
+ * The name of the command that this line is to the client, in lower case; undefined: the line is SQL. A line that holds the
+ * delimiter is no command yet: the client looks again at what stands before it, then without a delimiter.
+ */
+export function clientCommand(line: string, delimiter: string | undefined): string | undefined {
   const blank = line.search(/[ \t]/);
   const name = (blank === -1 ? line : line.slice(0, blank)).toLowerCase();
   const takesArgument = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (takesArgument === undefined || (blank !== -1 && !takesArgument)) return undefined;
-  if (name !== 'delimiter' && (line.includes('\\g') || line.includes(delimiter))) return undefined;
+  if (name !== 'delimiter' && delimiter !== undefined && (line.includes('\\g') || line.includes(delimiter)))
+    return undefined;
   return name;
 }
 

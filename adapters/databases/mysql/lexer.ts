@@ -54,6 +54,8 @@ class Splitter {
   readonly #cutLines: LineCounter;
   #at = 0;
   #delimiter = ';';
+  /** Nothing but blanks and comments has come since the delimiter: only here the client looks for commands. */
+  #fresh = true;
   /** First character of the statement being read; -1 between two. */
   #start = -1;
   #startLine = 0;
@@ -99,6 +101,7 @@ class Splitter {
 
   /** A token begins here and ends before `end`; the first one begins a statement. */
   #token(end: number): void {
+    this.#fresh = false;
     if (this.#start === -1) {
       const place = this.#lines.moveTo(this.#at);
       this.#start = this.#at;
@@ -115,8 +118,7 @@ class Splitter {
   #word(): void {
     const { text } = this;
     const start = this.#at;
-    if (this.#start === -1 && this.#command()) return;
-    if (this.#start !== -1 && this.#strayDelimiter()) return;
+    if (this.#fresh ? this.#command() : this.#strayDelimiter()) return;
     const end = this.#cutWord(start, wordEnd(text, start));
     this.#token(end);
     if (this.#words > 0 && this.#shape === 'plain') return;
@@ -173,7 +175,7 @@ class Splitter {
       this.#quoted();
     } else if (code === 0x5c) {
       this.#backslash();
-    } else if (startsLineComment(text, at) || (this.#start === -1 && text.startsWith('--', at))) {
+    } else if (startsLineComment(text, at) || (this.#fresh && text.startsWith('--', at))) {
       // Between two statements the client takes "--" for a comment whatever follows.
       this.#comment(lineEnd(text, at), code === 0x23 ? 1 : 2, 0);
     } else if (code === 0x2f && text.charCodeAt(at + 1) === 0x2a) {
@@ -209,6 +211,11 @@ class Splitter {
     }
     const end = blockCommentEnd(this.text, this.#at);
     if (end === -1) this.#problem('A comment begins here and never ends.', this.#at);
+    else if (this.#versioned !== -1 && this.options.endsBodiesItself !== true)
+      this.#problem(
+        'A comment stands here inside one for some servers only: the mysql client loses what follows it.',
+        this.#at,
+      );
     this.#comment(end === -1 ? this.text.length : end, 2, end === -1 ? 0 : 2);
   }
 
@@ -227,6 +234,7 @@ class Splitter {
   #semicolon(): void {
     if (this.#start !== -1 && this.#shape !== 'program') this.#finish();
     else this.#blocks.sign(';');
+    this.#fresh = false;
     this.#at++;
   }
 
@@ -239,19 +247,21 @@ class Splitter {
       return;
     }
     if (this.#start === -1 || !this.#commandBeforeDelimiter()) this.#finish();
+    this.#fresh = true;
     this.#at += this.#delimiter.length;
   }
 
   /** The client also takes `exit;` for its command, wherever the line began. */
   #commandBeforeDelimiter(): boolean {
-    const text = this.text.slice(this.#start, this.#at);
-    const command = this.#words > 0 ? clientCommand(text, this.#delimiter) : undefined;
-    if (command === undefined || command === 'use' || text.includes('\n')) return false;
+    const text = this.text.slice(this.#start, this.#at).trimEnd();
+    // What stands in comments does not count, and no other delimiter can.
+    const command = this.#words > 0 ? clientCommand(text, undefined) : undefined;
+    if (command === undefined || command === 'use') return false;
     const place = { line: this.#startLine, column: this.#startColumn };
     if (command === 'delimiter')
       this.#problem('DELIMITER must stand at the beginning of a line of its own.', this.#start, place);
     this.#metaCommands.push({
-      text: text.trimEnd(),
+      text,
       line: place.line,
       offset: this.#start,
       afterStatement: this.#statements.length - 1,
@@ -325,6 +335,7 @@ class Splitter {
       // The server knows it too.
       this.#token(start + line.length);
       this.#finish();
+      this.#fresh = true;
     } else if (command === 'delimiter') {
       this.#setDelimiter(delimiterArgument(line, 'delimiter'.length));
     } else {
@@ -349,6 +360,7 @@ class Splitter {
       start,
     );
     this.#finish();
+    this.#fresh = true;
     this.#setDelimiter(line[1] ?? ';');
     this.#at = lineEnd(text, start);
     return true;
@@ -378,6 +390,7 @@ class Splitter {
       this.#token(this.#at + 2);
     } else if (letter === 'g' || letter === 'G') {
       this.#finish();
+      this.#fresh = true;
       this.#at += 2;
     } else {
       const end = this.#backslashEnd();
@@ -471,6 +484,8 @@ function readToken(text: string, at: number, kind: number, modes: QuoteModes): T
     return { kind: 'word', value: word.toLowerCase(), offset: at, length: end - at };
   }
   if (char === "'" || char === '"' || char === '`') return quotedToken(text, at, at, modes);
+  // NULL.
+  if (char === '\\' && text[at + 1] === 'N') return { kind: 'word', value: '\\N', offset: at, length: 2 };
   return { kind: 'sign', value: char, offset: at, length: 1 };
 }
 

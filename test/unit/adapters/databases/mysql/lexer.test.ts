@@ -98,8 +98,12 @@ SELECT 4;`;
   });
 
   it('counts only at the beginning of a line between two statements', () => {
-    expect(texts('SELECT 1; DELIMITER //\nSELECT 2;')).toEqual(['SELECT 1', 'DELIMITER //\nSELECT 2']);
-    expect(texts('/* x */ DELIMITER //\n;')).toEqual(['DELIMITER //']);
+    expect(problems('SELECT 1; DELIMITER //\nSELECT 2;')).toEqual([
+      '1:11 DELIMITER must stand at the beginning of a line of its own.',
+    ]);
+    expect(problems('/* x */ DELIMITER //\n;')).toEqual([
+      '1:9 DELIMITER must stand at the beginning of a line of its own.',
+    ]);
     expect(texts('CREATE TABLE t (\n  delimiter CHAR(1),\n  b INT);')).toHaveLength(1);
     expect(problems('SELECT 1; DELIMITER ;')).toEqual([
       '1:11 DELIMITER must stand at the beginning of a line of its own.',
@@ -107,6 +111,13 @@ SELECT 4;`;
     expect(problems('DELIMITER //\nCREATE PROCEDURE p() BEGIN END\nDELIMITER ;\nSELECT 1;')).toEqual([
       '3:1 DELIMITER stands in the middle of a statement: the one before it has no // at its end.',
     ]);
+  });
+
+  it('is still needed where the server alone would cut', () => {
+    expect(problems('DELIMITER //\nSELECT 1;\nDELIMITER ;\nSELECT 2;')).toEqual([
+      '3:1 DELIMITER stands in the middle of a statement: the one before it has no // at its end.',
+    ]);
+    expect(texts('DELIMITER //\nSELECT 1;\n--2; SELECT 3//')).toEqual(['SELECT 1', '--2', 'SELECT 3']);
   });
 
   it('needs a text that it can use', () => {
@@ -193,12 +204,16 @@ describe('what is for the client', () => {
 it.each([
   ["SELECT 1;\n  'abc", '2:3 A string begins here and never ends.'],
   ['SELECT `abc', '1:8 A quoted name begins here and never ends.'],
+  [
+    'SELECT /*!50003 1, /* x */ 2 */;',
+    '1:20 A comment stands here inside one for some servers only: the mysql client loses what follows it.',
+  ],
   ['/* abc', '1:1 A comment begins here and never ends.'],
   [
     'SELECT 1 /*! + 1; SELECT 2',
     '1:1 A comment for some servers only begins in this statement and does not end in it.',
   ],
-])('what never ends is a problem: %s', (script, problem) => {
+])('what never ends, or is lost, is a problem: %s', (script, problem) => {
   expect(problems(script)).toEqual([problem]);
 });
 
