@@ -7,6 +7,22 @@ export interface MigrationTool {
   readonly readConfig: ReadToolConfig;
   /** Files directly in the project folder by which it is recognised; `*` stands for any text. */
   readonly marks: readonly string[];
+  /** For `init`, where no configuration of the tool can tell: names of its migrations, and what flyback.toml then has to say. */
+  readonly guess?:
+    | {
+        readonly migrations: RegExp;
+        /** Lines for flyback.toml when the migrations lie in this folder, relative to the project with "/". */
+        settings(folder: string): string;
+      }
+    | undefined;
+}
+
+/** Whether a file in the project folder is a mark of a tool. */
+export function isMark(name: string, mark: string): boolean {
+  const [before = '', after] = mark.split('*');
+  return after === undefined
+    ? name === mark
+    : name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after);
 }
 
 /** The name under which a tool is configured → the tool. */

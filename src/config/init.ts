@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isMark, type MigrationTools } from '../adapter/migration-tool.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 import { configFileName } from './load-config.js';
-import type { ReadToolConfig } from './readers.js';
 
 /** What a look at the project folder shows. Folders are relative to it, with "/". */
 export interface ProjectFacts {
@@ -15,6 +15,17 @@ export interface ProjectFacts {
   /** Flyway's locations when its own configuration names some, else empty. */
   readonly locations: readonly string[];
   readonly hasFlybackConfig: boolean;
+  /** Another tool than Flyway, where nothing speaks for Flyway. */
+  readonly other?: OtherTool | undefined;
+}
+
+export interface OtherTool {
+  /** Its name in flyback.toml. */
+  readonly tool: string;
+  /** What it was recognised by. */
+  readonly evidence: string;
+  /** Lines for flyback.toml. */
+  readonly settings: string;
 }
 
 /** What `init` is going to do. Errors among the findings mean: nothing may be written. */
@@ -48,8 +59,8 @@ export function planInit(facts: ProjectFacts, rollbacksFolder = 'rollbacks'): In
       code: 'init-nothing-found',
       severity: 'warning',
       subject: 'project',
-      message: 'No Flyway configuration, build file or migration was found here.',
-      hint: 'Run init in the folder with flyway.toml, flyway.conf, pom.xml or build.gradle.',
+      message: 'No configuration, build file or migration of a migration tool was found here.',
+      hint: 'Run init in the folder with flyway.toml, flyway.conf, pom.xml or build.gradle, or say which tool it is: tool in flyback.toml.',
     });
   }
   if (!isInside(rollbacksFolder, '.') || path.posix.normalize(rollbacksFolder) === '.') {
@@ -90,10 +101,11 @@ export function planInit(facts: ProjectFacts, rollbacksFolder = 'rollbacks'): In
       hint: `Set FLYWAY_LOCATIONS=filesystem:${folder}, or write a flyway.toml with [flyway] and locations = ["filesystem:${folder}"].`,
     });
   }
-  return { evidence, configText: configText(rollbacksFolder), folders: [rollbacksFolder], findings };
+  return { evidence, configText: configText(rollbacksFolder, facts.other), folders: [rollbacksFolder], findings };
 }
 
 function describe(facts: ProjectFacts): string | undefined {
+  if (facts.other !== undefined) return facts.other.evidence;
   const [config] = facts.configFiles;
   if (config !== undefined) return `Flyway, by ${config}`;
   const [build] = facts.buildFiles;
@@ -102,7 +114,13 @@ function describe(facts: ProjectFacts): string | undefined {
   return folder === undefined ? undefined : `Flyway, by the migrations in ${folder}`;
 }
 
-function configText(rollbacksFolder: string): string {
+function configText(rollbacksFolder: string, other: OtherTool | undefined): string {
+  if (other !== undefined) {
+    return `tool = ${JSON.stringify(other.tool)}
+# R<version>__<description>.sql files.
+rollbacks = ${JSON.stringify(rollbacksFolder)}
+${other.settings}`;
+  }
   return `# What flyback needs beside Flyway's own configuration (flyway.toml, flyway.conf, FLYWAY_… variables).
 tool = "flyway"
 # R<version>__<description>.sql files. Keep this folder outside every Flyway location.
@@ -131,7 +149,7 @@ export interface InitOptions {
   readonly rollbacksFolder?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly homeFolder: string;
-  readonly readToolConfig: ReadToolConfig;
+  readonly tools: MigrationTools;
 }
 
 export interface InitResult extends InitPlan {
@@ -191,7 +209,9 @@ export async function inspectProject(
   for (const name of ['pom.xml', 'build.gradle', 'build.gradle.kts'].filter((known) => names.includes(known))) {
     if (/flyway/i.test(await readFile(path.join(projectFolder, name), 'utf8'))) buildFiles.push(name);
   }
-  const reading = await options.readToolConfig({
+  const flyway = options.tools['flyway'];
+  if (flyway === undefined) throw new FlybackError('internal', 'There is no adapter for Flyway.');
+  const reading = await flyway.readConfig({
     projectFolder,
     homeFolder: options.homeFolder,
     environment: options.environment,
@@ -202,10 +222,13 @@ export async function inspectProject(
     password: undefined,
   });
   const configured = (reading.sources['locations'] ?? 'default') !== 'default';
+  const migrationFolders = await findMigrationFolders(projectFolder, /^V\d[\d._]*__.*\.sql$/);
+  const isFlyway = configFiles.length + buildFiles.length + migrationFolders.length > 0;
   return {
     configFiles,
     buildFiles,
-    migrationFolders: await findMigrationFolders(projectFolder),
+    migrationFolders,
+    other: isFlyway ? undefined : await findOtherTool(projectFolder, names, options.tools),
     locations: configured ? reading.locations.map((location) => relativeLocation(location, projectFolder)) : [],
     hasFlybackConfig: names.includes(configFileName),
   };
@@ -220,11 +243,31 @@ function relativeLocation(location: string, projectFolder: string): string {
 const skippedFolders = new Set(['node_modules', 'target', 'build', 'dist', 'out', 'bin', 'vendor']);
 const deepestLevel = 8;
 
-async function findMigrationFolders(root: string): Promise<readonly string[]> {
+/** By the tool's own files, else by names of migrations. */
+async function findOtherTool(
+  projectFolder: string,
+  names: readonly string[],
+  tools: MigrationTools,
+): Promise<OtherTool | undefined> {
+  for (const [tool, { marks, history }] of Object.entries(tools)) {
+    const mark = tool === 'flyway' ? undefined : names.find((name) => marks.some((known) => isMark(name, known)));
+    if (mark !== undefined) return { tool, evidence: `${history.words.name}, by ${mark}`, settings: '' };
+  }
+  for (const [tool, { guess, history }] of Object.entries(tools)) {
+    if (guess === undefined) continue;
+    const [folder] = await findMigrationFolders(projectFolder, guess.migrations);
+    if (folder === undefined) continue;
+    const evidence = `${history.words.name}, by the migrations in ${folder}`;
+    return { tool, evidence, settings: guess.settings(folder) };
+  }
+  return undefined;
+}
+
+async function findMigrationFolders(root: string, migrationName: RegExp): Promise<readonly string[]> {
   const found: string[] = [];
   const visit = async (relative: string, level: number): Promise<void> => {
     const entries = await readdir(path.join(root, relative), { withFileTypes: true }).catch(() => []);
-    if (entries.some((entry) => entry.isFile() && /^V\d[\d._]*__.*\.sql$/.test(entry.name)))
+    if (entries.some((entry) => entry.isFile() && migrationName.test(entry.name)))
       found.push(relative === '' ? '.' : relative);
     if (level >= deepestLevel) return;
     for (const entry of entries) {

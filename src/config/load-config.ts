@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
-import type { MigrationTools } from '../adapter/migration-tool.js';
+import { isMark, type MigrationTools } from '../adapter/migration-tool.js';
 import { createRedactor } from './create-redactor.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
@@ -214,7 +214,7 @@ interface ProjectFile {
 async function recogniseTool(projectFolder: string, tools: MigrationTools, findings: Finding[]): Promise<string> {
   const names = await readdir(projectFolder).catch(() => []);
   const evidence = Object.entries(tools).flatMap(([tool, { marks }]) => {
-    const found = names.find((name) => marks.some((mark) => matches(name, mark)));
+    const found = names.find((name) => marks.some((mark) => isMark(name, mark)));
     return found === undefined ? [] : [{ tool, found }];
   });
   const [first, ...others] = evidence;
@@ -228,13 +228,6 @@ async function recogniseTool(projectFolder: string, tools: MigrationTools, findi
     });
   }
   return first?.tool ?? 'flyway';
-}
-
-function matches(name: string, mark: string): boolean {
-  const [before = '', after] = mark.split('*');
-  return after === undefined
-    ? name === mark
-    : name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after);
 }
 
 async function readProjectFile(projectFolder: string, tools: readonly string[]): Promise<ProjectFile> {

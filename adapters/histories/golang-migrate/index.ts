@@ -66,4 +66,13 @@ export const golangMigrate: MigrationTool = {
   history: golangMigrateHistory,
   readConfig: readGolangMigrateConfig,
   marks: [],
+  guess: {
+    migrations: /^\d+_.*\.up\.\w+$/,
+    settings: (folder) => `
+[golang-migrate]
+path = ${JSON.stringify(folder)}
+# The variable with the URL that migrate -database gets.
+databaseEnv = "DATABASE_URL"
+`,
+  },
 };

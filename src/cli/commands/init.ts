@@ -11,7 +11,7 @@ export async function runInit(context: CommandContext): Promise<number> {
     rollbacksFolder: context.open.flags?.rollbacks,
     environment: process.env,
     homeFolder: homedir(),
-    readToolConfig: tools.flyway.readConfig,
+    tools,
   });
   if (context.json) {
     outJson(result);

@@ -4,7 +4,6 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readConnection } from '../../../adapters/databases/postgresql/jdbc-url.js';
 import { tools } from '../../../adapters/index.js';
-import { readFlywayConfig } from '../../../adapters/histories/flyway/config/read-config.js';
 import { initProject, type InitResult, planInit, type ProjectFacts } from '../../../src/config/init.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 
@@ -89,13 +88,31 @@ describe('init', () => {
       rollbacksFolder,
       environment: {},
       homeFolder: path.join(project, 'no-home'),
-      readToolConfig: readFlywayConfig,
+      tools,
     });
   const put = async (name: string, text: string): Promise<void> => {
     const file = path.join(project, name);
     await mkdir(path.dirname(file), { recursive: true });
     await writeFile(file, text);
   };
+
+  it('finds golang-migrate by its pairs of files, and writes what its command line is told', async () => {
+    await put('db/migrations/000001_a.up.sql', 'SELECT 1;');
+    await put('db/migrations/000001_a.down.sql', 'SELECT 1;');
+    const result = await init();
+    expect(result.evidence).toBe('golang-migrate, by the migrations in db/migrations');
+    expect(result.findings).toEqual([]);
+    const config = await loadConfig({
+      projectFolder: project,
+      flags: {},
+      environment: { DATABASE_URL: 'postgres://h/d' },
+      homeFolder: '/nowhere',
+      tools,
+      readConnection,
+    });
+    expect(config.tool).toMatchObject({ tool: 'golang-migrate', folder: path.join(project, 'db/migrations') });
+    expect(config.connection?.databaseName).toBe('d');
+  });
 
   it('writes a file that loadConfig accepts, and the folder', async () => {
     await put('flyway.toml', '[flyway]\nlocations = ["filesystem:sql"]\n');
@@ -152,7 +169,7 @@ describe('init', () => {
       initProject(path.join(project, 'gone'), {
         environment: {},
         homeFolder: project,
-        readToolConfig: readFlywayConfig,
+        tools,
       }),
     ).rejects.toMatchObject({ code: 'project-not-found' });
   });
