@@ -1,6 +1,7 @@
 import type { DatabaseAdapter } from '../src/adapter/database.js';
 import type { MigrationTool } from '../src/adapter/migration-tool.js';
 import { postgresql } from './databases/postgresql/index.js';
+import { dbmate } from './histories/dbmate/index.js';
 import { flyway } from './histories/flyway/index.js';
 import { golangMigrate } from './histories/golang-migrate/index.js';
 
@@ -8,4 +9,7 @@ import { golangMigrate } from './histories/golang-migrate/index.js';
 export const databases = { postgresql } as const satisfies Record<string, DatabaseAdapter>;
 
 /** The built-in migration tools by their names in flyback.toml; adding one is one line here. */
-export const tools = { flyway, 'golang-migrate': golangMigrate } as const satisfies Record<string, MigrationTool>;
+export const tools = { flyway, 'golang-migrate': golangMigrate, dbmate } as const satisfies Record<
+  string,
+  MigrationTool
+>;

@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { flywayMajors, installFlyway, type FlywayInstallations } from './flyway/install.js';
+import { installDbmate, type DbmateInstallation } from './dbmate.js';
 import { installGolangMigrate, type GolangMigrateInstallation } from './golang-migrate.js';
 import { startMysqlServers, type MysqlServers, type MysqlTestServer } from './mysql-servers.js';
 import { isCi, startServers, type StartedServer, type TestServer } from './servers.js';
@@ -9,6 +10,7 @@ declare module 'vitest' {
     readonly servers: readonly TestServer[];
     readonly flyway: FlywayInstallations;
     readonly golangMigrate: GolangMigrateInstallation;
+    readonly dbmate: DbmateInstallation;
     readonly mysql: Pick<MysqlServers, 'missing' | 'noPrograms'> & { readonly servers: readonly MysqlTestServer[] };
   }
 }
@@ -17,7 +19,7 @@ interface Shared {
   users: number;
   readonly servers: Promise<readonly StartedServer[]>;
   readonly flyway: Promise<FlywayInstallations>;
-  readonly golangMigrate: Promise<GolangMigrateInstallation>;
+  readonly goTools: Promise<GoTools>;
   readonly mysql: Promise<MysqlServers>;
 }
 
@@ -30,7 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const shared = (holder[key] ??= {
     users: 0,
     flyway: requireFlyway(),
-    golangMigrate: requireGolangMigrate(),
+    goTools: requireGoTools(),
     servers: startServers(process.env),
     mysql: requireMysql(),
   });
@@ -44,16 +46,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await Promise.all([...servers, ...mysqlServers].map((server) => server.stop()));
   };
   try {
-    const [servers, flyway, golangMigrate, mysql] = await Promise.all([
+    const [servers, flyway, goTools, mysql] = await Promise.all([
       shared.servers,
       shared.flyway,
-      shared.golangMigrate,
+      shared.goTools,
       shared.mysql,
     ]);
     const plain = servers.map(({ major, url, origin }) => ({ major, url, origin }));
     project.provide('servers', plain);
     project.provide('flyway', flyway);
-    project.provide('golangMigrate', golangMigrate);
+    project.provide('golangMigrate', goTools.golangMigrate);
+    project.provide('dbmate', goTools.dbmate);
     project.provide('mysql', {
       servers: mysql.servers.map(({ product, version, url, origin }) => ({ product, version, url, origin })),
       missing: mysql.missing,
@@ -78,13 +81,22 @@ async function requireFlyway(): Promise<FlywayInstallations> {
   return installations;
 }
 
-async function requireGolangMigrate(): Promise<GolangMigrateInstallation> {
-  const installation = await installGolangMigrate();
-  if (!('missing' in installation)) return installation;
-  const message = `The suites that need the real golang-migrate are NOT RUN: ${installation.missing}.`;
-  if (isCi(process.env)) throw new Error(`${message} In CI they must be: install Go.`);
-  console.warn(`\n*** ${message} Install Go to run them. ***\n`);
-  return installation;
+interface GoTools {
+  readonly golangMigrate: GolangMigrateInstallation;
+  readonly dbmate: DbmateInstallation;
+}
+
+async function requireGoTools(): Promise<GoTools> {
+  // One after the other: both download modules.
+  const golangMigrate = await installGolangMigrate();
+  const dbmate = await installDbmate();
+  for (const [name, installation] of Object.entries({ 'golang-migrate': golangMigrate, dbmate })) {
+    if (!('missing' in installation)) continue;
+    const message = `The suites that need the real ${name} are NOT RUN: ${installation.missing}.`;
+    if (isCi(process.env)) throw new Error(`${message} In CI they must be: install Go.`);
+    console.warn(`\n*** ${message} Install Go to run them. ***\n`);
+  }
+  return { golangMigrate, dbmate };
 }
 
 async function requireMysql(): Promise<MysqlServers> {

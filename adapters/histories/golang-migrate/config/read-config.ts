@@ -1,14 +1,13 @@
 import path from 'node:path';
-import { findNearest } from '../../../../src/config/nearest.js';
 import type { Sourced, ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
 import type { Finding } from '../../../../src/errors/finding.js';
+import { readOwnKeys } from '../../own-keys.js';
 import type { GolangMigrateSettings } from '../settings.js';
 import { usualTable } from '../table.js';
 import { readDatabaseUrl } from './database-url.js';
 
 /** Keys under [golang-migrate] in flyback.toml, for what migrate itself is told by flags. */
 const keys = ['path', 'databaseEnv', 'table'] as const;
-type Key = (typeof keys)[number];
 
 /**
  * golang-migrate has no configuration file and reads no variables: what its command line gets comes from flyback's own flags and
@@ -19,7 +18,7 @@ export async function readGolangMigrateConfig(
 ): Promise<ToolConfigReading<GolangMigrateSettings>> {
   const findings: Finding[] = [];
   const sources: Record<string, string> = {};
-  const own = readOwn(request, findings);
+  const own = readOwnKeys('golang-migrate', keys, request.own, findings);
   const { url, table, locations, user } = request.overrides;
 
   const location = locations ?? own.path;
@@ -64,35 +63,6 @@ export async function readGolangMigrateConfig(
     secrets: [],
     findings,
   });
-}
-
-function readOwn({ own }: ToolConfigRequest, findings: Finding[]): Partial<Record<Key, Sourced>> {
-  const found: Partial<Record<Key, Sourced>> = {};
-  for (const [key, value] of own) {
-    const source = `flyback.toml golang-migrate.${key}`;
-    const known = keys.find((name) => name === key);
-    if (known === undefined) {
-      const meant = findNearest(key, keys);
-      findings.push({
-        code: 'config-key-unknown',
-        severity: 'error',
-        subject: source,
-        message: `flyback.toml has an unknown key golang-migrate.${key}.`,
-        hint: meant === undefined ? `Known keys: ${keys.join(', ')}.` : `Perhaps ${meant} was meant.`,
-      });
-    } else if (typeof value !== 'string' || value.trim() === '') {
-      findings.push({
-        code: 'config-value-invalid',
-        severity: 'error',
-        subject: source,
-        message: `${source} is not a text.`,
-        hint: `Write ${key} = "…".`,
-      });
-    } else {
-      found[known] = { value, source };
-    }
-  }
-  return found;
 }
 
 function fromVariable(
