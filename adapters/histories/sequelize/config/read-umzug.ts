@@ -81,10 +81,10 @@ function checkPatterns(
 ): void {
   if (patterns === undefined) {
     findings.push({
-      code: 'config-locations-missing',
+      code: 'config-value-invalid',
       severity: 'error',
       subject: 'flyback.toml umzug.migrations',
-      message: "Nothing tells where the migrations are: Umzug's glob stands in the project's code.",
+      message: "It is not known where the migrations are: Umzug's glob stands in the project's code.",
       hint: 'Repeat it in flyback.toml: [umzug] and migrations = "migrations/*.js"; or --locations.',
     });
     return;
