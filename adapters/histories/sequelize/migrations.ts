@@ -155,7 +155,7 @@ function duplicates(versioned: readonly Migration[]): readonly Finding[] {
 function rollbackInLocation(file: string): Finding {
   const name = path.basename(file);
   return {
-    code: 'rollback-in-location',
+    code: 'rollbacks-folder-scanned',
     severity: 'error',
     subject: name,
     message: `The rollback script ${name} lies where Umzug looks for migrations: it would run it as one.`,
