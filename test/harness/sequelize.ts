@@ -79,7 +79,6 @@ export async function createSequelizeProject(
   return {
     ...project,
     up: () => finished(project.tool('db:migrate')),
-    startUp: () => project.tool('db:migrate'),
     down: () => finished(project.tool('db:migrate:undo')),
     applied,
   };
@@ -132,7 +131,6 @@ export async function createUmzugProject(
   return {
     ...project,
     up: () => finished(project.tool('up')),
-    startUp: () => project.tool('up'),
     down: () => finished(project.tool('down')),
     applied,
   };

@@ -10,6 +10,8 @@ describe('the history of sequelize-cli', () => {
   describeHistory({
     name: 'sequelize',
     create: (database, migrations) => createSequelizeProject(database, migrations),
+    ownTables: ['SequelizeMeta'],
+    hasDown: true,
     holes: true,
     meanwhile: 'waits',
   });

@@ -10,6 +10,8 @@ describe('the history of Umzug 3', () => {
   describeHistory({
     name: 'umzug',
     create: (database, migrations) => createUmzugProject(database, migrations),
+    ownTables: ['SequelizeMeta'],
+    hasDown: true,
     holes: true,
     meanwhile: 'waits',
   });
