@@ -12,8 +12,8 @@ import { command, finished, type CommandResult } from './project.js';
  * this repository: a project finds them by absolute paths.
  */
 
-const resolve = createRequire(import.meta.url).resolve;
-const sequelizeCli = path.join(path.dirname(resolve('sequelize-cli/package.json')), 'lib', 'sequelize');
+const require = createRequire(import.meta.url);
+const sequelizeCli = path.join(path.dirname(require.resolve('sequelize-cli/package.json')), 'lib', 'sequelize');
 
 /** The name of a migration without its extension, in the form of sequelize-cli's generator. */
 export function nameOf(number: number): string {
@@ -143,8 +143,8 @@ function umzugModuleOf({ up, down }: MigrationSql): string {
 
 /** As Umzug's README has it: SequelizeStorage, and a resolver for SQL files with their downs. */
 function umzugProgram(url: string, pattern: string, storage: string): string {
-  return `const { Umzug, SequelizeStorage } = require(${JSON.stringify(resolve('umzug'))});
-const { Sequelize } = require(${JSON.stringify(resolve('sequelize'))});
+  return `const { Umzug, SequelizeStorage } = require(${JSON.stringify(require.resolve('umzug'))});
+const { Sequelize } = require(${JSON.stringify(require.resolve('sequelize'))});
 const fs = require('node:fs'), path = require('node:path');
 const sequelize = new Sequelize(${JSON.stringify(url)}, { logging: false });
 const downOf = (file) => file.endsWith('.up.sql') ? file.replace('.up.sql', '.down.sql') : path.join(path.dirname(file), 'down', path.basename(file));

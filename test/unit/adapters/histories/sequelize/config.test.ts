@@ -50,7 +50,7 @@ async function refusal(flags: ConfigFlags = {}, environment: Record<string, stri
   return error;
 }
 
-const codesOf = (error: FlybackError): readonly string[] => (error.findings ?? []).map(({ code }) => code);
+const codesOf = (error: FlybackError): readonly string[] => error.findings.map(({ code }) => code);
 
 const production = {
   dialect: 'postgres',

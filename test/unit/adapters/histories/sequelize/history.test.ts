@@ -10,9 +10,10 @@ import { sequelizeVersions } from '../../../../../adapters/histories/sequelize/v
 const table = { schema: 'public', name: 'SequelizeMeta' };
 const histories: readonly HistoryAdapter[] = [tools.sequelize.history, tools.umzug.history];
 
-function historyOf({ parseRows, interpret }: HistoryAdapter, ...names: readonly string[]): History {
+function historyOf(history: HistoryAdapter, ...names: readonly string[]): History {
   const rows = names.map((name) => [name]);
-  return interpret(table, parseRows({ command: 'SELECT', rowCount: rows.length, columns: ['name'], rows }, []));
+  const result = { command: 'SELECT', rowCount: rows.length, columns: ['name'], rows };
+  return history.interpret(table, history.parseRows(result, []));
 }
 
 function file(script: string): Migration {
