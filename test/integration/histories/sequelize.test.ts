@@ -54,10 +54,13 @@ describe('beside sequelize-cli', () => {
     );
   const waitsForHistory = `SELECT 1 FROM pg_locks WHERE relation = '"SequelizeMeta"'::regclass AND NOT granted`;
 
-  /** Starts a rollback of the newest version that holds the history until the command waits for it. */
-  const during = async (...commandLine: readonly string[]): Promise<CommandResult> => {
+  /** Starts a rollback that holds the history until the command waits for it. */
+  const during = async (
+    commandLine: readonly string[],
+    rollbackOptions: readonly string[] = [],
+  ): Promise<CommandResult> => {
     await project.writeRollback(3, `SELECT pg_sleep(0.1) FROM generate_series(1, 30);\nDROP TABLE c;\n`);
-    const rollback = finished(project.start(['rollback', '--yes']));
+    const rollback = finished(project.start(['rollback', '--yes', ...rollbackOptions]));
     await until(`SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(0.1)%' AND state = 'active'`);
     const tool = finished(project.tool(...commandLine));
     await until(waitsForHistory);
@@ -67,7 +70,7 @@ describe('beside sequelize-cli', () => {
 
   test('an undo that begins during a rollback waits, and then takes back the next lower migration', async () => {
     await create();
-    const undone = await during('db:migrate:undo');
+    const undone = await during(['db:migrate:undo']);
     expect(undone, undone.stderr).toMatchObject({ code: 0 });
     expect(undone.stdout).toContain(`${nameOf(2)}: reverted`);
     expect(await project.applied()).toEqual([1]);
@@ -76,11 +79,33 @@ describe('beside sequelize-cli', () => {
 
   test('a migrate that begins during a rollback waits, and then applies again what went', async () => {
     await create();
-    const migrated = await during('db:migrate');
+    const migrated = await during(['db:migrate']);
     expect(migrated, migrated.stderr).toMatchObject({ code: 0 });
     expect(migrated.stdout).toContain(`${nameOf(3)}: migrated`);
     expect(await project.applied()).toEqual([1, 2, 3]);
     expect(await tables()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('a tool that waits during a rollback of several versions has no turn between them in a single transaction', async () => {
+    await create();
+    const migrated = await during(['db:migrate'], ['--all', '--single-transaction']);
+    expect(migrated, migrated.stderr).toMatchObject({ code: 0 });
+    expect(migrated.stdout.match(/: migrated/g)).toHaveLength(3);
+    expect(await project.applied()).toEqual([1, 2, 3]);
+    expect(await tables()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('without it, it may have one; what it did shows, and nothing is told that is not so', async () => {
+    await create();
+    await project.writeRollback(3, `SELECT pg_sleep(0.1) FROM generate_series(1, 30);\nDROP TABLE c;\n`);
+    const rollback = finished(project.start(['rollback', '--all', '--yes']));
+    await until(`SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(0.1)%' AND state = 'active'`);
+    const tool = finished(project.tool('db:migrate'));
+    await until(waitsForHistory);
+    const [done] = await Promise.all([rollback, tool]);
+    if (done.code !== 0) expect(done.stderr).toContain('history-changed');
+    const applied = await project.applied();
+    expect(await tables()).toEqual(['a', 'b', 'c'].filter((_, index) => applied.includes(index + 1)));
   });
 
   test('two rollbacks exclude each other', async () => {
