@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
+import type { Sourced, ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
 import type { Finding } from '../../../../src/errors/finding.js';
 import { readGlob } from '../glob.js';
 import type { SequelizeSettings } from '../settings.js';
@@ -22,14 +22,23 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
   const own = readOwnTable(
     'umzug',
     request.own,
-    { load: 'switch', config: 'text', migrations: 'texts', table: 'text', schema: 'text', column: 'text' },
+    {
+      load: 'switch',
+      config: 'text',
+      migrations: 'texts',
+      databaseEnv: 'text',
+      table: 'text',
+      schema: 'text',
+      column: 'text',
+    },
     findings,
   );
   const consent = readConsent(request, own.truth('load'), findings);
   let reading: ReadConnectionResult = { connection: undefined, secrets: [] };
   const named = own.text('config');
-  if (overrides.url !== undefined) {
-    reading = { connection: connectionByUrl(request, overrides.url), secrets: [] };
+  const url = overrides.url ?? urlOfVariable(own.text('databaseEnv'), request, findings);
+  if (url !== undefined) {
+    reading = { connection: connectionByUrl(request, url), secrets: [] };
   } else if (named !== undefined) {
     const file = await readConfigFile('umzug', request, named, consent, findings);
     const environment = overrides.environment ?? nodeEnvironment(request);
@@ -73,6 +82,25 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
     secrets: reading.secrets,
     findings,
   };
+}
+
+/** Files alone can be audited without a connection, so a variable that is not set is no error. */
+function urlOfVariable(
+  name: Sourced | undefined,
+  { environment }: ToolConfigRequest,
+  findings: Finding[],
+): Sourced | undefined {
+  if (name === undefined) return undefined;
+  const value = environment[name.value];
+  if (value !== undefined && value !== '') return { value, source: name.value };
+  findings.push({
+    code: 'config-variable-unset',
+    severity: 'warning',
+    subject: name.source,
+    message: `${name.source} names the variable ${/^\w+$/.test(name.value) ? name.value : '***'}, which is not set.`,
+    hint: 'Set it to the URL of the database, or give --url.',
+  });
+  return undefined;
 }
 
 function checkPatterns(

@@ -269,6 +269,16 @@ describe('[sequelize] and [umzug] in flyback.toml', () => {
     expect((await load({ tool: 'umzug', environment: 'production' })).connection?.databaseName).toBe('shop');
   });
 
+  it('Umzug may take the URL from a variable', async () => {
+    await put('flyback.toml', '[umzug]\nmigrations = "a/*.js"\ndatabaseEnv = "DATABASE_URL"\n');
+    const url = { DATABASE_URL: `postgres://u:${secret}@h/d` };
+    expect((await load({ tool: 'umzug' }, url)).connection).toMatchObject({ databaseName: 'd', user: 'u' });
+    expect((await load({ tool: 'umzug', url: 'postgres://a@b/c' }, url)).connection?.databaseName).toBe('c');
+    const unset = await load({ tool: 'umzug' });
+    expect(unset.connection).toBeUndefined();
+    expect(unset.findings).toMatchObject([{ code: 'config-variable-unset', severity: 'warning' }]);
+  });
+
   it('refuses a history in umzug.json, unless the table is named', async () => {
     await put('umzug.json', '[]');
     await put('flyback.toml', '[umzug]\nmigrations = "a/*.js"\n');
