@@ -4,12 +4,16 @@ import { postgresql } from './databases/postgresql/index.js';
 import { dbmate } from './histories/dbmate/index.js';
 import { flyway } from './histories/flyway/index.js';
 import { golangMigrate } from './histories/golang-migrate/index.js';
+import { sequelize, umzug } from './histories/sequelize/index.js';
 
 /** The built-in databases; adding one is one line here. */
 export const databases = { postgresql } as const satisfies Record<string, DatabaseAdapter>;
 
 /** The built-in migration tools by their names in flyback.toml; adding one is one line here. */
-export const tools = { flyway, 'golang-migrate': golangMigrate, dbmate } as const satisfies Record<
-  string,
-  MigrationTool
->;
+export const tools = {
+  flyway,
+  'golang-migrate': golangMigrate,
+  sequelize,
+  umzug,
+  dbmate,
+} as const satisfies Record<string, MigrationTool>;

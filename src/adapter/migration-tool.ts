@@ -1,9 +1,12 @@
+import type { ToolSettings } from '../config/config.js';
 import type { ReadToolConfig } from '../config/readers.js';
 import type { HistoryAdapter } from './history.js';
 
 /** A migration tool as a whole: how it is recognised, how its own configuration is read, and what its history means. */
 export interface MigrationTool {
   readonly history: HistoryAdapter;
+  /** The adapter for these settings, where it depends on them: a column of the table that can be called otherwise. */
+  readonly historyFor?: ((settings: ToolSettings) => HistoryAdapter) | undefined;
   readonly readConfig: ReadToolConfig;
   /** Files directly in the project folder by which it is recognised; `*` stands for any text. */
   readonly marks: readonly string[];

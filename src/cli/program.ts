@@ -37,6 +37,7 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
   defaultSchema: 'schema of the history table',
   table: 'name of the history table',
   locations: 'where the migrations are',
+  loadCode: "true: the migration tool's configuration may be code that flyback runs",
   configFiles: 'more configuration files of the migration tool',
   workingDirectory: "the migration tool's working directory",
 };

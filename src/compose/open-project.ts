@@ -29,7 +29,7 @@ export function toolboxFor(config: Pick<Config, 'tool' | 'connection'>): Toolbox
   const name = config.connection?.database ?? 'postgresql';
   const database = (databases as Partial<Record<string, DatabaseAdapter>>)[name];
   if (database === undefined) throw new FlybackError('internal', `There is no database adapter ${name}.`);
-  return { database, history: tool.history };
+  return { database, history: tool.historyFor?.(config.tool) ?? tool.history };
 }
 
 /** Reads the configuration as the command line does. Throws FlybackError config-invalid with all problems at once. */

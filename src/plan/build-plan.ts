@@ -534,7 +534,7 @@ function stepHazards(request: PlanRequest, steps: readonly PlanStep[], facts: Ca
         });
       }
     }
-    if (step.transaction === 'off') hazards.push(...withoutTransaction(step));
+    if (step.transaction === 'off') hazards.push(...withoutTransaction(step, meanwhile(step, request)));
     if (step.triggers === 'disable' && step.statements.some((statement) => statement.changes.includes('procedural'))) {
       hazards.push({
         code: 'triggers-unknown',
@@ -558,7 +558,15 @@ function stepHazards(request: PlanRequest, steps: readonly PlanStep[], facts: Ca
   return hazards;
 }
 
-function withoutTransaction(step: PlanStep): readonly Finding[] {
+/** What the history shows while a version is partly rolled back. */
+function meanwhile({ entry }: PlanStep, { toolbox, history }: PlanRequest): string {
+  const marking = toolbox.history.setSuccess(toolbox.database, history.table, entry, false);
+  return marking === undefined
+    ? 'the history, which has no mark for it, shows the version as applied'
+    : 'the history shows the version as failed';
+}
+
+function withoutTransaction(step: PlanStep, meanwhileShown: string): readonly Finding[] {
   const alone = step.statements.filter((statement) => statement.alone !== null);
   const mayCommit = alone.filter((statement) => statement.changes.includes('procedural'));
   return [
@@ -566,7 +574,7 @@ function withoutTransaction(step: PlanStep): readonly Finding[] {
       code: 'no-transaction',
       severity: 'warning',
       subject: step.version,
-      message: `The script runs statement by statement${alone.length === 0 ? ' (transaction off)' : `, because of line ${alone.map(({ line }) => line).join(', ')}`}: when one fails, those before it stay done, and the history shows the version as failed until flyback resume has finished it.`,
+      message: `The script runs statement by statement${alone.length === 0 ? ' (transaction off)' : `, because of line ${alone.map(({ line }) => line).join(', ')}`}: when one fails, those before it stay done, and ${meanwhileShown} until flyback resume has finished it.`,
       hint: 'Have somebody at hand who can decide; flyback resume continues at the statement that stopped it.',
     },
     ...(step.triggers !== 'keep' && mayCommit.length > 0

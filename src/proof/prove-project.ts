@@ -1,7 +1,6 @@
 import { FlybackError } from '../errors/error.js';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
-import { inOrder } from '../scratch/apply-migrations.js';
 import type { VersionProof } from './proof.js';
 import { ProofDatabases } from './proof-databases.js';
 import { unproven } from './prove-version.js';
@@ -35,7 +34,10 @@ export async function proveProject(
   place: ScratchPlace,
   options: ProveOptions = {},
 ): Promise<readonly VersionProof[]> {
-  const versioned = inOrder(project.migrations.migrations, project.toolbox).filter(({ kind }) => kind === 'versioned');
+  const { versions, words } = project.toolbox.history;
+  const versioned = project.migrations.migrations
+    .filter(({ kind }) => kind === 'versioned')
+    .sort((a, b) => (a.version === undefined || b.version === undefined ? 0 : versions.compare(a.version, b.version)));
   const scripts = new Map(project.pairs.map((pair) => [pair.version.key, pair.script]));
   const isWanted = ({ version }: Migration): boolean =>
     version !== undefined &&
@@ -53,6 +55,12 @@ export async function proveProject(
       if (proofs.length === wanted.length) break;
       throwIfCancelled(options.signal);
       try {
+        if (!migration.isSql) {
+          throw new FlybackError(
+            'script-failed',
+            `${migration.script} is not SQL: ${words.name} alone can apply it, so neither it nor what stands above it can be proven in a scratch database.`,
+          );
+        }
         if (isWanted(migration)) {
           const proof = await databases.prove(migration);
           if (proof.grade === 'not-possible') throw new FlybackError('script-failed', proof.reason ?? '');

@@ -45,8 +45,11 @@ export interface ResumePlan {
   readonly statements: readonly ResumeStatement[];
   /** How far the interrupted statement came, and what would be done about it; null between two statements. */
   readonly interrupted: Inspection | null;
-  /** gone: somebody removed the row that was marked as failed (flyway repair does). */
-  readonly historyRow: 'marked' | 'gone';
+  /**
+   * marked: it is there, marked as failed; unmarked: it is there, and the tool has no such mark; gone: somebody removed it
+   * (flyway repair does).
+   */
+  readonly historyRow: 'marked' | 'unmarked' | 'gone';
 }
 
 /** A resume plan with what is needed to run it in this process. */
@@ -80,8 +83,8 @@ export async function planResume(project: ConnectedProject): Promise<BuiltResume
   }
   const { begun } = open;
   requireSameDatabase(project, open);
-  const historyRow = rowOf(project, open);
-  const built = await planAgain(project, open, historyRow);
+  const row = rowOf(project, open);
+  const built = await planAgain(project, open, row);
   const script = built.scripts[0];
   if (script === undefined) throw new FlybackError('internal', 'The plan to resume has no script.');
   const redact = createRedactor(project.config.secrets);
@@ -107,7 +110,7 @@ export async function planResume(project: ConnectedProject): Promise<BuiltResume
         state: finished.has(index) ? 'finished' : open.open?.statement === index ? 'interrupted' : 'to-run',
       })),
       interrupted: open.open === undefined ? null : await inspectOpen(project, open, script),
-      historyRow,
+      historyRow: row === undefined ? 'gone' : hasMark(project, open) ? 'marked' : 'unmarked',
     },
   };
 }
@@ -139,7 +142,7 @@ export async function resume(
   if (planned === undefined || script === undefined) throw new FlybackError('internal', 'There is nothing to resume.');
   const run = async (own: RunRequest): Promise<RunResult> => {
     const done = await runJournalledStep(own, {
-      step: { ...planned, entry: begun.historyRow, triggers: begun.triggers },
+      step: { ...planned, entry: entryToResume(project, open), triggers: begun.triggers },
       script,
       number: 1,
       of: 1,
@@ -256,32 +259,52 @@ function requireSameDatabase({ session }: ConnectedProject, { begun }: OpenRun):
   );
 }
 
-/** The row that was marked must be there as it was marked, or be gone; anything else means that the version was migrated again. */
-function rowOf(project: ConnectedProject, { begun }: OpenRun): 'marked' | 'gone' {
+/** Whether the tool's history can say that something is half done. */
+function hasMark({ toolbox, table }: ConnectedProject, { begun }: OpenRun): boolean {
+  return toolbox.history.setSuccess(toolbox.database, table, begun.historyRow, false) !== undefined;
+}
+
+/**
+ * The row of the version as it is now, undefined when it is gone. It must be there as it was left: marked as failed, or, where
+ * the tool has no mark, unchanged, but for its rank, since nothing kept the tool from adding and removing rows. Anything else
+ * means that the version was migrated again.
+ */
+function rowOf(project: ConnectedProject, open: OpenRun): HistoryEntry | undefined {
+  const { begun } = open;
   const { rank } = begun.historyRow;
-  const marked: HistoryEntry = { ...begun.historyRow, success: false };
-  const found = project.entries.find((entry) => entry.rank === rank);
-  if (found !== undefined && JSON.stringify(found) === JSON.stringify(marked)) return 'marked';
+  const isMarked = hasMark(project, open);
+  const left = JSON.stringify({ ...begun.historyRow, success: isMarked ? false : begun.historyRow.success });
+  const same = project.entries.find((entry) => JSON.stringify(isMarked ? entry : { ...entry, rank }) === left);
+  if (same !== undefined) return same;
+  const found = isMarked ? project.entries.find((entry) => entry.rank === rank) : undefined;
   const key = project.toolbox.history.versions.parse(begun.version)?.key;
   const other = project.history.applied.find((row) => row.version?.key === key);
-  if (found === undefined && other === undefined) return 'gone';
+  if (found === undefined && other === undefined) return undefined;
   throw new FlybackError(
     'journal-mismatch',
-    `The history has another row of version ${begun.version} than the one that flyback marked as failed (rank ${rank}): the version was repaired or migrated again meanwhile.`,
+    `The history has another row of version ${begun.version} than the one that flyback ${isMarked ? 'marked as failed' : 'had begun with'} (rank ${rank}): the version was repaired or migrated again meanwhile.`,
     {
       hint: 'Find out by hand what is there and put it right; then close the interrupted run: flyback resume --abandon',
     },
   );
 }
 
+/** The row that the run began with, under the rank that it has now; under none that another row has when it is gone. */
+function entryToResume(project: ConnectedProject, open: OpenRun): HistoryEntry {
+  const { historyRow } = open.begun;
+  const rank = rowOf(project, open)?.rank ?? (hasMark(project, open) ? historyRow.rank : 0);
+  return { ...historyRow, rank };
+}
+
 /** Plans the version again, as it stands in the history now. */
 async function planAgain(
   project: ConnectedProject,
-  { begun }: OpenRun,
-  historyRow: 'marked' | 'gone',
+  open: OpenRun,
+  found: HistoryEntry | undefined,
 ): Promise<BuiltPlan> {
   const { config, toolbox, session, table } = project;
-  const entries = historyRow === 'marked' ? project.entries : [...project.entries, begun.historyRow];
+  const { begun } = open;
+  const entries = found !== undefined ? project.entries : [...project.entries, entryToResume(project, open)];
   // The mark of failure is flyback's own, and no reason against going on.
   const history = toolbox.history.interpret(table, beforeMarking(entries, [begun.historyRow]));
   const key = toolbox.history.versions.parse(begun.version)?.key;

@@ -609,7 +609,7 @@ class JournalledStep {
         : `Version ${step.version} is partly rolled back: ${done} of ${total} statements ran, then${where}`;
     const interrupted = new FlybackError(
       'run-interrupted',
-      `${progress}: ${causeOf(error)}.${left === undefined ? '' : ` ${left}`} The history shows the version as failed until this is finished.`,
+      `${progress}: ${causeOf(error)}.${left === undefined ? '' : ` ${left}`} ${this.#shownMeanwhile()}`,
       {
         hint: nextAfter(error),
         location: error.location,
@@ -621,6 +621,16 @@ class JournalledStep {
     if ('hash' in written) this.#recordHash = written.hash;
     else this.#warnings.push(written.warning);
     return interrupted;
+  }
+
+  /** What the migration tool sees until the version is finished. */
+  #shownMeanwhile(): string {
+    const { toolbox, plan } = this.#request;
+    const { step } = this.#input;
+    const marking = toolbox.history.setSuccess(toolbox.database, plan.history.table, step.entry, false);
+    return marking === undefined
+      ? `The history cannot show this: for ${toolbox.history.words.name} the version is applied until this is finished, so run no migrations before.`
+      : 'The history shows the version as failed until this is finished.';
   }
 
   /** Whatever stopped the step: told as what it came to. */

@@ -224,7 +224,11 @@ export function describeHistory(fixture: HistoryFixture): void {
       if (done.code === 0)
         expect([...applied]).toSatisfy((list: readonly number[]) => list.length === 2 || list.length === 3);
       else expect(applied).toEqual([1, 2, 3, 4]);
-      expect(await tables()).toEqual(applied.includes(4) ? ['a', 'b', 'v'] : applied.includes(3) ? ['a', 'b'] : ['a']);
+      expect(await tables()).toEqual([
+        'a',
+        ...(applied.includes(3) ? ['b'] : []),
+        ...(applied.includes(4) ? ['v'] : []),
+      ]);
     });
 
     test('killed in the middle of a version, it has done the ones before and nothing of that one', async () => {

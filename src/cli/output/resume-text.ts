@@ -21,10 +21,10 @@ export function resumeText(plan: ResumePlan, stream: NodeJS.WriteStream): string
     ...(plan.stoppedBecause === null
       ? []
       : [`  stopped      ${plan.stoppedBecause.replace(/^Version \S+ could not be rolled back: /, '')}`]),
-    ...(plan.historyRow === 'marked'
+    ...(plan.historyRow !== 'gone'
       ? []
       : [
-          `  history      ${paint('yellow', 'the row that was marked as failed is gone (repairing a history removes such rows)', stream)}`,
+          `  history      ${paint('yellow', 'its row is gone (repairing a history removes rows marked as failed)', stream)}`,
         ]),
     '',
     ...plan.statements.map(
