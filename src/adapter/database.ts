@@ -238,6 +238,19 @@ export interface ToolLock {
    */
   readonly approach:
     { readonly asks: string; readonly own: readonly string[]; readonly common: readonly string[] } | undefined;
+  /** Of a tool that locks by a row which it commits: the keys are flyback's own then. Undefined: the keys are the tool's lock. */
+  readonly flag?: ToolFlag | undefined;
+}
+
+/** The one row of a table by which a tool locks: whoever changes its value from `free` has the lock. */
+export interface ToolFlag {
+  readonly table: QualifiedName;
+  readonly column: string;
+  readonly free: number;
+  /** What flyback sets: a value that the tool never writes, and takes for locked. */
+  readonly own: number;
+  /** The tool's command that makes the row anew, free. */
+  readonly unlock: string;
 }
 
 /** What the catalog says about an object that a statement is about to drop or to write. */

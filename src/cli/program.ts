@@ -37,6 +37,7 @@ const optionTexts: Readonly<Record<OptionName, string>> = {
   defaultSchema: 'schema of the history table',
   table: 'name of the history table',
   locations: 'where the migrations are',
+  loadConfig: "true: the migration tool's configuration may be run where it is a program (a knexfile)",
   configFiles: 'more configuration files of the migration tool',
   workingDirectory: "the migration tool's working directory",
 };

@@ -60,7 +60,16 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
   const recognised = toolName ?? (await recogniseTool(projectFolder, input.tools, settings.findings));
   const password = readPassword(settings, input.environment);
   const overrides: Partial<Record<ToolOverride, Sourced>> = {};
-  for (const name of ['environment', 'url', 'user', 'defaultSchema', 'schemas', 'table', 'locations'] as const) {
+  for (const name of [
+    'environment',
+    'url',
+    'user',
+    'defaultSchema',
+    'schemas',
+    'table',
+    'locations',
+    'loadConfig',
+  ] as const) {
     const value = settings.find(name);
     if (value !== undefined) overrides[name] = value;
   }

@@ -85,6 +85,7 @@ export const options = {
   defaultSchema: { key: undefined, variable: 'FLYBACK_DEFAULT_SCHEMA', flag: '--default-schema', kind: 'text' },
   table: { key: undefined, variable: 'FLYBACK_TABLE', flag: '--table', kind: 'text' },
   locations: { key: undefined, variable: 'FLYBACK_LOCATIONS', flag: '--locations', kind: 'text' },
+  loadConfig: { key: undefined, variable: 'FLYBACK_LOAD_CONFIG', flag: '--load-config', kind: 'switch' },
   configFiles: { key: undefined, variable: 'FLYBACK_CONFIG_FILES', flag: '--config-files', kind: 'text' },
   workingDirectory: {
     key: undefined,

@@ -38,7 +38,16 @@ export interface ConnectionReading {
 export type ReadConnection = (request: ConnectionRequest) => ConnectionReading;
 
 /** Keys of the migration tool's configuration that flyback itself can set; they beat every source of the tool. */
-export type ToolOverride = 'environment' | 'url' | 'user' | 'defaultSchema' | 'schemas' | 'table' | 'locations';
+export type ToolOverride =
+  | 'environment'
+  | 'url'
+  | 'user'
+  | 'defaultSchema'
+  | 'schemas'
+  | 'table'
+  | 'locations'
+  /** Whether a configuration that is a program may be run: true or false. */
+  | 'loadConfig';
 
 export interface ToolConfigRequest {
   /** Absolute; stands for the folder that the tool would be started in. */

@@ -13,12 +13,13 @@ import { entryFormat, type RecordEntry } from '../record/record-entry.js';
 import { chainEntry, checkRecordTable, headHash } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { judgeOpenStatement } from './interrupted-statement.js';
-import { takeSessionLock } from './open-transaction.js';
+import { takeFlag, takeSessionLock } from './open-transaction.js';
 import { requestOf, type RollbackOptions } from './rollback.js';
 import { runJournalledStep } from './run-journalled-step.js';
 import { outcomeOf } from './run-mixed.js';
 import type { RunRequest } from './run-request.js';
 import type { RunResult } from './run-result.js';
+import { afterRun, freeFlagTexts, lowerFlag } from './tool-flag.js';
 import { watched } from './watch-locks.js';
 
 /** A statement of the interrupted script, and what is known of it. */
@@ -155,7 +156,7 @@ export async function resume(
       warnings: done.warnings.map(own.redact),
     };
   };
-  return underLock(project, request, open, () => watched(request, run));
+  return underLock(project, request, open, async () => afterRun(request, await watched(request, run)));
 }
 
 /**
@@ -185,6 +186,7 @@ export async function abandon(
         [
           sql.record.append(recordTable, row),
           sql.journal.clear(journalTableOf(recordTable), open.run),
+          ...freeFlagTexts(request),
           sql.commit,
         ].join(';'),
       );
@@ -209,8 +211,10 @@ async function underLock<T>(
   try {
     await takeSessionLock(request);
     try {
+      if (toolbox.history.toolLock(toolbox.database, table, session.facts).flag !== undefined) await takeFlag(request);
       const [current] = openRuns(await readJournal(session, toolbox.database, journalTableOf(recordTable)));
       if (current?.run !== open.run || current.lastId !== open.lastId) {
+        if (current === undefined) await lowerFlag(request);
         throw new FlybackError(
           'history-changed',
           current === undefined
@@ -259,7 +263,7 @@ function requireSameDatabase({ session }: ConnectedProject, { begun }: OpenRun):
 /** The row that was marked must be there as it was marked, or be gone; anything else means that the version was migrated again. */
 function rowOf(project: ConnectedProject, { begun }: OpenRun): 'marked' | 'gone' {
   const { rank } = begun.historyRow;
-  const marked: HistoryEntry = { ...begun.historyRow, success: false };
+  const marked = markedRow(project, begun);
   const found = project.entries.find((entry) => entry.rank === rank);
   if (found !== undefined && JSON.stringify(found) === JSON.stringify(marked)) return 'marked';
   const key = project.toolbox.history.versions.parse(begun.version)?.key;
@@ -272,6 +276,12 @@ function rowOf(project: ConnectedProject, { begun }: OpenRun): 'marked' | 'gone'
       hint: 'Find out by hand what is there and put it right; then close the interrupted run: flyback resume --abandon',
     },
   );
+}
+
+/** The history row as the run that was interrupted has left it. */
+function markedRow({ toolbox, table }: ConnectedProject, { historyRow }: JournalBegun): HistoryEntry {
+  const hasMark = toolbox.history.setSuccess(toolbox.database, table, historyRow, false) !== undefined;
+  return hasMark ? { ...historyRow, success: false } : historyRow;
 }
 
 /** Plans the version again, as it stands in the history now. */

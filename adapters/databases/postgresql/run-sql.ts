@@ -48,6 +48,13 @@ function tryForTransaction(keys: readonly string[]): string {
       );
 }
 
+/** The tool's lock row says that flyback has it. */
+function holdsFlag({ flag }: ToolLock): string {
+  if (flag === undefined) return '';
+  const column = quoteIdentifier(flag.column);
+  return ` AND (SELECT count(*) = 1 AND max(${column}) = ${flag.own} FROM ${qualified(flag.table)})`;
+}
+
 /** The same for the session; those that were got in vain are given back at once. */
 function tryForSession(keys: readonly string[]): string {
   const [first, ...others] = keys;
@@ -169,7 +176,7 @@ export const postgresqlSql: DatabaseSql = {
     `SELECT ${keys.length === 0 ? 'true' : keys.map((key) => `pg_catalog.pg_advisory_unlock(${key})`).join(', ')}`,
 
   guardToolLock: (session: ServerFacts, lock: ToolLock) =>
-    `SELECT ${require(tryForTransaction(lock.keys), guardMarks.lockLost)}` +
+    `SELECT ${require(`${tryForTransaction(lock.keys)}${holdsFlag(lock)}`, guardMarks.lockLost)}` +
     (session.proxied
       ? ''
       : `, ${require(`pg_catalog.pg_backend_pid() = ${session.backendId}`, guardMarks.backendChanged)}`),
