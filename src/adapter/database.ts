@@ -249,8 +249,9 @@ export interface ToolFlag {
   readonly free: number;
   /** What flyback sets: a value that the tool never writes, and takes for locked. */
   readonly own: number;
-  /** The tool's command that makes the row anew, free. */
+  /** The tool's command that frees the lock whoever has it, and the one that makes table and row where they are missing. */
   readonly unlock: string;
+  readonly restore: string;
 }
 
 /** What the catalog says about an object that a statement is about to drop or to write. */

@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestDatabase } from './postgres.js';
-import { finished, type CommandResult } from './project.js';
+import { command, finished, type CommandResult } from './project.js';
 
 /*
  * A project of the real Knex with rollback scripts in a temporary folder, its command line, and flyback's on it.
@@ -45,8 +46,8 @@ export interface KnexProject {
   remove(): Promise<void>;
 }
 
-const command = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
+const knexFolder = path.dirname(createRequire(import.meta.url).resolve('knex/package.json'));
 
 export async function createKnexProject(options: KnexProjectOptions): Promise<KnexProject> {
   const { database } = options;
@@ -76,7 +77,7 @@ export async function createKnexProject(options: KnexProjectOptions): Promise<Kn
       stdio: ['ignore', 'pipe', 'pipe'],
       env: environment(more),
     });
-  const cli = path.join(modules, 'knex', 'bin', 'cli.js');
+  const cli = path.join(knexFolder, 'bin', 'cli.js');
   const project: KnexProject = {
     folder,
     database,
@@ -88,7 +89,7 @@ export async function createKnexProject(options: KnexProjectOptions): Promise<Kn
       );
       if (rollback === undefined) return;
       const digits = /^\d+/.exec(name)?.[0] ?? name;
-      await fs.writeFile(path.join(folder, 'rollbacks', script ?? `R${digits}__back.sql`), rollback);
+      await fs.writeFile(path.join(folder, 'rollbacks', script ?? `R${digits}__step.sql`), rollback);
     },
     startKnex: (...commandLine) => start(cli, commandLine),
     knex: async (...commandLine) => finished(start(cli, commandLine)),

@@ -11,8 +11,7 @@ export const flybackMark = 7355;
  * one holds from one that was left behind.
  */
 export function toolLock(database: DatabaseAdapter, table: QualifiedName): ToolLock {
-  const { quoteIdentifier } = database.dialect;
-  const name = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`;
+  const name = database.sql.qualified(table);
   const lockName = `${table.name}_lock`;
   const lockTable = pattern(lockName);
   return {

@@ -78,11 +78,17 @@ function secret(text: Sourced | undefined): Sourced<Secret> | undefined {
   return text === undefined ? undefined : { value: new Secret(text.value), source: text.source };
 }
 
+/** As the loader tells it. */
+interface TlsOfDriver {
+  readonly verifies: boolean;
+  /** Options that hold something themselves. */
+  readonly given: readonly string[];
+}
+
 /** pg hands ssl to Node's TLS: true and {} verify the server's certificate. */
 function readTls(ssl: unknown, at: string, properties: Record<string, Sourced>, findings: Finding[]): void {
   if (ssl === undefined || ssl === null || ssl === false) return;
-  const { verifies = true, given = [] } =
-    typeof ssl === 'object' ? (ssl as { verifies?: boolean; given?: readonly string[] }) : {};
+  const { verifies, given } = typeof ssl === 'object' ? (ssl as TlsOfDriver) : { verifies: true, given: [] };
   if (given.length > 0) {
     findings.push({
       code: 'config-key-refused',

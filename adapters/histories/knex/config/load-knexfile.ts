@@ -154,11 +154,7 @@ export async function loadKnexfile(options: LoadKnexfileOptions): Promise<Knexfi
   if (pipe !== null && pipe !== undefined && 'setEncoding' in pipe) {
     pipe.setEncoding('utf8').on('data', (text: string) => (answer += text));
   }
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    child.kill('SIGKILL');
-  }, options.timeoutMs);
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs);
   const how = await new Promise<string>((resolve) => {
     child.once('error', (error) => {
       resolve((error as NodeJS.ErrnoException).code ?? 'it could not be started');
@@ -170,7 +166,7 @@ export async function loadKnexfile(options: LoadKnexfileOptions): Promise<Knexfi
   clearTimeout(timer);
   // The pipe stays open in a process that the knexfile started: what has come is what counts.
   pipe?.destroy();
-  if (isLate) return { kind: 'timeout' };
+  if (child.killed) return { kind: 'timeout' };
   try {
     return JSON.parse(answer) as KnexfileAnswer;
   } catch {

@@ -67,7 +67,7 @@ export function readOwnKeys(own: ReadonlyMap<string, unknown>, findings: Finding
       });
     } else result[key] = value;
   }
-  return result as OwnKeys;
+  return result;
 }
 
 function valueOf(kind: Kind, written: unknown): unknown {

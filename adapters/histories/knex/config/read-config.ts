@@ -128,14 +128,15 @@ async function loadWithConsent(
     });
     return undefined;
   }
-  const failed = (message: string, hint: string): undefined => {
+  const fail = (message: string, hint: string): void => {
     findings.push({ code: 'config-program-failed', severity: 'error', subject: knexfile.label, message, hint });
   };
   if (!loadable.includes(path.extname(knexfile.file))) {
-    return failed(
+    fail(
       `flyback cannot load ${knexfile.label}: Node runs .js, .mjs, .cjs and .ts files.`,
       'Do without it: directory, tableName and schemaName under [knex] in flyback.toml, and --url.',
     );
+    return undefined;
   }
   const timeoutMs = own.loadTimeout ?? defaultLoadTimeoutMs;
   const named = overrides.environment ?? environmentOf(request, own);
@@ -153,17 +154,20 @@ async function loadWithConsent(
       findings.push(environmentFinding(knexfile, named, answer.names));
       return undefined;
     case 'timeout':
-      return failed(
+      fail(
         `${knexfile.label} was not done within ${timeoutMs / 1000} s, and was stopped.`,
         'It waits for something that does not come (a password that is fetched, a promise that never resolves). loadTimeout under [knex] in flyback.toml sets the wait.',
       );
+      return undefined;
     case 'ended':
-      return failed(
+      fail(
         `${knexfile.label} ended flyback's process that loaded it (${answer.how}).`,
         'A knexfile must not call process.exit.',
       );
+      return undefined;
     case 'failed':
-      return failed(`${knexfile.label} ${describeFailure(answer)}.`, hintFor(knexfile, answer));
+      fail(`${knexfile.label} ${describeFailure(answer)}.`, hintFor(knexfile, answer));
+      return undefined;
   }
 }
 
