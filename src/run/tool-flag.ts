@@ -101,7 +101,7 @@ function brokenWords(flag: ToolFlag, { name }: ToolWords, state: FlagState): { m
       state === 'missing'
         ? `The lock table ${nameOf(flag)} has no row, so that nobody can hold the lock of ${name}.`
         : `The lock table ${nameOf(flag)} has several rows, so that ${name} itself refuses to migrate.`,
-    hint: `Make sure that no migration is running, then put it right with: ${flag.unlock}`,
+    hint: `Make sure that no migration is running, then put it right with: ${state === 'missing' ? flag.restore : flag.unlock}`,
   };
 }
 
@@ -112,7 +112,7 @@ function unusable(error: FlybackError, flag: ToolFlag, { session }: RunRequest):
       'lock-unavailable',
       `There is no lock table ${nameOf(flag)} with a column ${flag.column}.`,
       {
-        hint: `Make it with: ${flag.unlock}`,
+        hint: `Make it with: ${flag.restore}`,
         serverCode: error.serverCode,
       },
     );
@@ -218,7 +218,7 @@ export async function flagFinding(
       severity: 'error',
       subject,
       message: `The lock table ${subject} cannot be read: ${sent.failure.error.message}.`,
-      hint: `A role that rolls back needs SELECT and UPDATE on it; where it is gone: ${flag.unlock}`,
+      hint: `A role that rolls back needs SELECT and UPDATE on it; where it is gone: ${flag.restore}`,
     };
   }
   const state = judgeFlag(

@@ -23,6 +23,7 @@ export function toolLock(database: DatabaseAdapter, table: QualifiedName): ToolL
       free: 0,
       own: flybackMark,
       unlock: 'knex migrate:unlock',
+      restore: 'knex migrate:list',
     },
     approach: {
       asks: `^update ${lockTable} set "is_locked" = `,
