@@ -7,6 +7,8 @@ import { runOn } from '../../harness/postgres.js';
 
 const fixture: HistoryFixture = {
   name: 'knex',
+  ownTables: ['knex_migrations'],
+  hasDown: true,
   holes: true,
   // It waits for the table, and then reads a history without what went.
   meanwhile: 'waits',
