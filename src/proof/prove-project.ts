@@ -28,7 +28,8 @@ export interface ProveOptions {
 /**
  * Proves versions in the order in which they are applied, each from a database in which the versions below it are applied
  * and nothing is left of earlier proofs. Versions without a rollback script are applied and left out. When a migration
- * does not run in the scratch database, nothing above it can be proven there: those versions are `not-possible`.
+ * does not run in the scratch database, nothing above it can be proven there: those versions are `not-possible`, and so are
+ * those whose migration is a program.
  */
 export async function proveProject(
   project: Project,
@@ -42,10 +43,13 @@ export async function proveProject(
     scripts.get(version.key) !== undefined &&
     (options.versions === undefined || options.versions.has(version.key));
   const wanted = versioned.filter(isWanted);
+  const programs = project.migrations.migrations.filter(
+    (migration) => migration.kind === 'versioned' && !migration.isSql && isWanted(migration),
+  );
   const proofs: VersionProof[] = [];
   const add = (proof: VersionProof): void => {
     proofs.push(proof);
-    options.onProof?.(proof, proofs.length, wanted.length);
+    options.onProof?.(proof, proofs.length, wanted.length + programs.length);
   };
   const databases = new ProofDatabases(project, place, options.way ?? 'quickly', options.signal);
   try {
@@ -63,6 +67,10 @@ export async function proveProject(
         if (!(error instanceof FlybackError) || error.code !== 'script-failed') throw error;
         for (const left of wanted.slice(proofs.length)) add(unproven(left, 'not-possible', error.message));
       }
+    }
+    for (const migration of programs) {
+      const reason = `${migration.script} is a program, not SQL: flyback cannot apply it in a scratch database.`;
+      add(unproven(migration, 'not-possible', reason));
     }
     if (await databases.isAsKnown()) return proofs;
   } catch (error) {

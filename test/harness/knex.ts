@@ -47,7 +47,8 @@ export interface KnexProject {
 }
 
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
-const knexFolder = path.dirname(createRequire(import.meta.url).resolve('knex/package.json'));
+const require = createRequire(import.meta.url);
+const knexFolder = path.dirname(require.resolve('knex/package.json'));
 
 export async function createKnexProject(options: KnexProjectOptions): Promise<KnexProject> {
   const { database } = options;
