@@ -158,6 +158,17 @@ describe('a run that comes to nothing frees the flag', () => {
     expect(await tables()).toEqual(['one', 'two', 'three']);
   });
 
+  test('a run that is cancelled', async () => {
+    await writeScript(3, 'DROP TABLE three;\nSELECT pg_sleep(20);\n');
+    const child = project.start(['rollback', '--yes']);
+    const ended = finished(child);
+    await until(sleeping(20));
+    child.kill('SIGINT');
+    expect((await ended).code).not.toBe(0);
+    expect(await tables()).toEqual(['one', 'two', 'three']);
+    expect(await flags()).toEqual([0]);
+  });
+
   test('a session that the server ends in mid-run', async () => {
     await writeScript(3, 'DROP TABLE three;\nSELECT pg_sleep(20);\n');
     const run = finished(project.start(['rollback', '--yes']));
@@ -218,6 +229,20 @@ describe('killed', () => {
     await writeScript(3, '-- flyback: transaction off\nDROP TABLE three;\nSELECT pg_sleep(30);\n');
     await killAt(30, 'rollback', '--yes');
     expect(await project.run(['resume', '--abandon', '--yes'])).toMatchObject({ code: 0 });
+    expect(await flags()).toEqual([0]);
+  });
+});
+
+describe('a flag that somebody frees in mid-run', () => {
+  test('stops the run before its next version', async () => {
+    await writeScript(3, 'DROP TABLE three;\nSELECT pg_sleep(2);\n');
+    const run = finished(project.start(['rollback', '--all', '--yes']));
+    await until(sleeping(2));
+    expect(await project.knex('migrate:unlock')).toMatchObject({ code: 0 });
+    const stopped = await run;
+    expect(stopped.code).toBe(3);
+    expect(stopped.stderr).toContain('lock-unavailable');
+    expect(await tables()).toEqual(['one', 'two']);
     expect(await flags()).toEqual([0]);
   });
 });
