@@ -234,10 +234,17 @@ export interface ToolLock {
   /**
    * Of a tool that reads the history before it asks for the lock: what a session of it shows as its latest statement from that
    * moment on, as regular expressions: while it asks for the lock; before that, statements that only the tool sends, and ones
-   * that anybody sends. Undefined: it reads under its lock, or cannot be told from others.
+   * that anybody sends. Undefined: it reads under its lock, or cannot be told from others. `newerThanSeconds`: a session
+   * that is older shows the statements of its own for other reasons, as an application does that lists its migrations.
    */
   readonly approach:
-    { readonly asks: string; readonly own: readonly string[]; readonly common: readonly string[] } | undefined;
+    | {
+        readonly asks: string;
+        readonly own: readonly string[];
+        readonly common: readonly string[];
+        readonly newerThanSeconds?: number | undefined;
+      }
+    | undefined;
   /** Of a tool that locks by a row which it commits: the keys are flyback's own then. Undefined: the keys are the tool's lock. */
   readonly flag?: ToolFlag | undefined;
 }

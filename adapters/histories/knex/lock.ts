@@ -29,6 +29,8 @@ export function toolLock(database: DatabaseAdapter, table: QualifiedName): ToolL
       asks: `^update ${lockTable} set "is_locked" = `,
       own: [`^select "name" from ${pattern(table.name)} order by "id" asc$`, `^select \\* from ${lockTable}$`],
       common: ['^BEGIN;?$'],
+      // Its command line connects anew; a service that looks at its migrations now and then keeps its connections.
+      newerThanSeconds: 60,
     },
   };
 }

@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { flybackMark } from '../../../adapters/histories/knex/lock.js';
+import { postgresql } from '../../../adapters/databases/postgresql/index.js';
+import { readConnection } from '../../../adapters/databases/postgresql/jdbc-url.js';
+import { flybackMark, toolLock } from '../../../adapters/histories/knex/lock.js';
 import { createKnexProject, tableMigration, type KnexProject } from '../../harness/knex.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
 import { finished } from '../../harness/project.js';
@@ -248,6 +251,39 @@ describe('a flag that somebody frees in mid-run', () => {
 });
 
 describe('a Knex that has read the history and not yet asked for the lock', () => {
+  test('is told by its last statement and by its age', async () => {
+    const client = new pg.Client({ connectionString: database.url });
+    const { settings } = readConnection({
+      url: { value: database.url, source: 'test' },
+      user: undefined,
+      password: undefined,
+      properties: {},
+      initSql: undefined,
+      systemUser: undefined,
+      baseFolder: project.folder,
+    });
+    if (settings === undefined) throw new Error('The test has no usable URL.');
+    const session = await postgresql.connect(settings);
+    try {
+      await client.connect();
+      await client.query('select "name" from "knex_migrations" order by "id" asc');
+      const lock = toolLock(postgresql, { schema: 'public', name: 'knex_migrations' });
+      if (lock.approach === undefined) throw new Error('Knex cannot be seen.');
+      const seen = async (newerThanSeconds: number): Promise<readonly (string | null)[]> => {
+        const approach = { ...lock.approach, newerThanSeconds } as typeof lock.approach;
+        const answer = await session.query(`BEGIN;${postgresql.sql.toolApproach({ ...lock, approach })};COMMIT`);
+        return answer.at(-2)?.rows.map(([how]) => how ?? null) ?? [];
+      };
+      expect(await seen(60)).toEqual(['nears']);
+      expect(await seen(0)).toEqual([]);
+      await client.query('select 1');
+      expect(await seen(60)).toEqual([]);
+    } finally {
+      await session.close();
+      await client.end();
+    }
+  });
+
   test('is refused, and flyback waits until it has gone', async () => {
     const name = '20240109000000_slow.js';
     await writeFile(
