@@ -1,4 +1,4 @@
-import { readFile, rename } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createKnexProject, tableMigration, type KnexProject, type KnexProjectOptions } from '../../harness/knex.js';
@@ -178,6 +178,15 @@ describe('the settings of the knexfile', () => {
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain('load = true');
     await wentWell(project.run(['status'], { FLYBACK_LOAD_CONFIG: 'true' }));
+    await wentWell(project.run(['status', '--load-config', 'true']));
+  });
+
+  test('init knows the project by its knexfile, and gives no consent by itself', async () => {
+    await migrated();
+    await rm(path.join(project.folder, 'flyback.toml'));
+    await run('init');
+    expect(await readFile(path.join(project.folder, 'flyback.toml'), 'utf8')).toContain('tool = "knex"');
+    expect((await project.run(['status'])).stderr).toContain('load = true');
     await wentWell(project.run(['status', '--load-config', 'true']));
   });
 
