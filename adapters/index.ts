@@ -4,6 +4,7 @@ import { postgresql } from './databases/postgresql/index.js';
 import { dbmate } from './histories/dbmate/index.js';
 import { flyway } from './histories/flyway/index.js';
 import { golangMigrate } from './histories/golang-migrate/index.js';
+import { knex } from './histories/knex/index.js';
 import { sequelize, umzug } from './histories/sequelize/index.js';
 
 /** The built-in databases; adding one is one line here. */
@@ -13,6 +14,7 @@ export const databases = { postgresql } as const satisfies Record<string, Databa
 export const tools = {
   flyway,
   'golang-migrate': golangMigrate,
+  knex,
   sequelize,
   umzug,
   dbmate,

@@ -234,10 +234,31 @@ export interface ToolLock {
   /**
    * Of a tool that reads the history before it asks for the lock: what a session of it shows as its latest statement from that
    * moment on, as regular expressions: while it asks for the lock; before that, statements that only the tool sends, and ones
-   * that anybody sends. Undefined: it reads under its lock, or cannot be told from others.
+   * that anybody sends. Undefined: it reads under its lock, or cannot be told from others. `newerThanSeconds`: a session
+   * that is older shows the statements of its own for other reasons, as an application does that lists its migrations.
    */
   readonly approach:
-    { readonly asks: string; readonly own: readonly string[]; readonly common: readonly string[] } | undefined;
+    | {
+        readonly asks: string;
+        readonly own: readonly string[];
+        readonly common: readonly string[];
+        readonly newerThanSeconds?: number | undefined;
+      }
+    | undefined;
+  /** Of a tool that locks by a row which it commits: the keys are flyback's own then. Undefined: the keys are the tool's lock. */
+  readonly flag?: ToolFlag | undefined;
+}
+
+/** The one row of a table by which a tool locks: whoever changes its value from `free` has the lock. */
+export interface ToolFlag {
+  readonly table: QualifiedName;
+  readonly column: string;
+  readonly free: number;
+  /** What flyback sets: a value that the tool never writes, and takes for locked. */
+  readonly own: number;
+  /** The tool's command that frees the lock whoever has it, and the one that makes table and row where they are missing. */
+  readonly unlock: string;
+  readonly restore: string;
 }
 
 /** What the catalog says about an object that a statement is about to drop or to write. */

@@ -130,6 +130,8 @@ export interface HistoryAdapter<Settings extends ToolSettings = ToolSettings> {
   opensTransaction(migration: Migration, settings: Settings): boolean;
   /** What the tool does next, given the history as it will be. */
   forecast(history: History, migrations: readonly Migration[], settings: Settings): Forecast;
+  /** What will be otherwise for people who use the tool out of habit, once the history is as it will be. Pure. */
+  habits?(before: History, after: History): readonly Finding[];
   /** Writes a history as the tool would, in a scratch database where the tool itself is not at hand. */
   readonly scratch: ScratchHistory;
   /** Where rows in effect and migration files disagree (edited, missing, renamed), one finding each. Pure. */

@@ -5,6 +5,7 @@ import type { History, QualifiedName } from '../history/history.js';
 import { openRuns } from '../journal/journal-state.js';
 import type { JournalRow } from '../journal/journal.js';
 import { resumeNeeded } from '../journal/resume-needed.js';
+import { flagFinding } from '../run/tool-flag.js';
 import { checkChain } from '../record/check-chain.js';
 import { readRecord } from '../record/record-store.js';
 import { describeFinding, notChecked, numberOf, type Check } from './check.js';
@@ -84,6 +85,11 @@ export async function toolLockCheck(session: Session, toolbox: Toolbox, history:
       what,
       words: `process ${pid ?? ''} of ${user ?? ''} (${application === '' || application === null || application === undefined ? 'unnamed' : application}) since ${since ?? ''}`,
     }));
+    const row = await flagFinding(session, toolbox.database, toolbox.history.words, lock.flag);
+    if (row !== undefined) {
+      const { severity, message, hint } = row;
+      return { check, result: severity === 'error' ? 'problem' : 'warning', message, hint };
+    }
     if (sessions.length === 0) return { check, result: 'ok', message: 'Free; nobody waits for it.' };
     const holders = sessions.filter(({ what }) => what === 'holds');
     return {

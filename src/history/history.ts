@@ -23,6 +23,8 @@ export interface HistoryEntry {
   readonly success: boolean;
   /** Where the history keeps its newest version alone: the version that it keeps once this one has gone; null: none. */
   readonly below?: string | null | undefined;
+  /** Which run of the tool applied it, where the tool counts its runs; null where its row has no number. */
+  readonly batch?: number | null | undefined;
 }
 
 /**

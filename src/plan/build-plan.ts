@@ -451,7 +451,7 @@ function historyAfter(
   const remaining = history.rows.filter((row) => !going.has(row.entry.rank)).map((row) => row.entry);
   const later = toolbox.history.interpret(history.table, remaining);
   const forecast = toolbox.history.forecast(later, request.migrations, request.settings);
-  const hazards: Finding[] = [];
+  const hazards: Finding[] = [...(toolbox.history.habits?.(history, later) ?? [])];
   if (forecast.refuses !== undefined) {
     hazards.push({
       code: 'migrate-will-refuse',

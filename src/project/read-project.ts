@@ -15,6 +15,7 @@ import { resumeNeeded } from '../journal/resume-needed.js';
 import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { pairVersions } from '../pairing/pair-versions.js';
 import { readProofBook } from '../receipt/proof-book.js';
+import { flagFinding } from '../run/tool-flag.js';
 import { loadRollbackScripts } from '../scripts/script-files.js';
 import type { ConnectedProject, Project } from './project.js';
 
@@ -50,6 +51,9 @@ export async function readProject(
     context: { ...session.facts, now },
   });
   const interrupted = open.map(interruptedFinding);
+  const { flag } = toolbox.history.toolLock(toolbox.database, table, session.facts);
+  const lockRow = await flagFinding(session, toolbox.database, toolbox.history.words, flag);
+  if (lockRow !== undefined) interrupted.push(redactFinding(lockRow, createRedactor(config.secrets)));
   const proofs = await readProofBook(project, session.facts.majorVersion);
   return { ...project, findings: [...project.findings, ...interrupted], history, session, journal, proofs };
 }

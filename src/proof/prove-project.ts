@@ -27,7 +27,7 @@ export interface ProveOptions {
 /**
  * Proves versions in the order in which they are applied, each from a database in which the versions below it are applied
  * and nothing is left of earlier proofs. Versions without a rollback script are applied and left out. When a migration
- * does not run in the scratch database, nothing above it can be proven there: those versions are `not-possible`.
+ * does not run in the scratch database, or is a program, nothing above it can be proven there: those versions are `not-possible`.
  */
 export async function proveProject(
   project: Project,

@@ -7,6 +7,7 @@ import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.
 import { pause } from './pause.js';
 import { stepSettings, type RunRequest } from './run-request.js';
 import { guardError } from './step-failure.js';
+import { raiseFlag, setFlag } from './tool-flag.js';
 
 /** How often the migration tool's lock is tried: as often as Flyway itself tries. */
 const toolLockPollMs = 1000;
@@ -48,6 +49,7 @@ async function tryToOpen(
 ): Promise<OpenTransaction | { readonly remembering: readonly string[] }> {
   const { session, toolbox, plan } = request;
   const { sql } = toolbox.database;
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
   await takeToolLock(request);
   let createRecord = false;
   try {
@@ -56,7 +58,11 @@ async function tryToOpen(
     createRecord = !record.exists && request.mode === 'for-real';
     const existing = record.exists ? plan.recordTable : undefined;
     const opened = await session.pipeline([
-      `${sql.lockTables(plan.history.table, existing)};${sql.noteWrites(plan.history.table, existing)}`,
+      [
+        sql.lockTables(plan.history.table, existing),
+        sql.noteWrites(plan.history.table, existing),
+        ...(lock.flag === undefined || request.mode === 'dry-run' ? [] : [sql.guardToolLock(session.facts, lock)]),
+      ].join(';'),
       toolbox.history.readRows(toolbox.database, plan.history.table),
       approachQuery(request),
       ...(record.exists
@@ -93,10 +99,31 @@ async function takeToolLock(request: RunRequest): Promise<void> {
   const begin = `${sql.beginStep(session.facts, stepSettings(request))};${sql.tryToolLock(lock)}`;
   await untilLocked(request, async () => {
     const answer = await session.query(begin);
-    if (answer.at(-1)?.rows[0]?.[0] === 't') return true;
-    await session.query(sql.rollback);
-    return false;
+    if (answer.at(-1)?.rows[0]?.[0] !== 't') {
+      await session.query(sql.rollback);
+      return false;
+    }
+    if (request.mode === 'for-real') return true;
+    // A run has set the flag before; what a dry run sets is rolled back with the rest.
+    const set = await setFlag(request);
+    return typeof set === 'string' ? set : true;
   });
+}
+
+/**
+ * Takes a tool's lock that is a row: flyback's key for the session, then the flag, committed. Resolves to whether a dead
+ * flyback had left it. Whoever calls this frees the flag and releases the key. Throws FlybackError lock-unavailable when
+ * it is not to be had in time.
+ */
+export async function takeFlag(request: RunRequest): Promise<boolean> {
+  let wasLeft = false;
+  await untilLocked(request, async () => {
+    const raised = await raiseFlag(request);
+    if (typeof raised === 'string') return raised;
+    ({ wasLeft } = raised);
+    return true;
+  });
+  return wasLeft;
 }
 
 /**
@@ -110,18 +137,26 @@ export async function takeSessionLock(request: RunRequest): Promise<void> {
   await untilLocked(request, async () => (await session.query(take)).at(-1)?.rows[0]?.[0] === 't');
 }
 
-async function untilLocked(request: RunRequest, tryOnce: () => Promise<boolean>): Promise<void> {
+/** `tryOnce` gives true for the lock, or who has it where that is known. */
+async function untilLocked(request: RunRequest, tryOnce: () => Promise<boolean | string>): Promise<void> {
   const { session, toolbox, plan } = request;
   const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
   for (let waitedMs = 0; ; waitedMs += toolLockPollMs) {
-    if (await tryOnce()) break;
-    const holders = await describeHolders(session, toolbox.database.sql.toolLockSessions(lock));
+    const got = await tryOnce();
+    if (got === true) break;
+    const holders = [
+      ...(got === false ? [] : [got]),
+      ...(await describeHolders(session, toolbox.database.sql.toolLockSessions(lock))),
+    ];
     if (waitedMs >= request.settings.toolLockWaitMs) {
       throw new FlybackError(
         'lock-unavailable',
-        `Another process holds the lock of ${plan.tool} on ${plan.history.table.schema}.${plan.history.table.name} and did not release it within ${Math.round(request.settings.toolLockWaitMs / 1000)} s${holders.length === 0 ? '' : `: ${holders.join('; ')}`}.`,
+        `Another process holds the lock of ${toolbox.history.words.name} on ${plan.history.table.schema}.${plan.history.table.name} and did not release it within ${Math.round(request.settings.toolLockWaitMs / 1000)} s${holders.length === 0 ? '' : `: ${holders.join('; ')}`}.`,
         {
-          hint: 'Wait until the migration run has finished, or end that session, then try again. run.toolLockWait in flyback.toml sets the wait.',
+          hint:
+            lock.flag === undefined
+              ? 'Wait until the migration run has finished, or end that session, then try again. run.toolLockWait in flyback.toml sets the wait.'
+              : `Wait until the migration run has finished, then try again. If none is running, one was killed: ${lock.flag.unlock} frees the lock. run.toolLockWait in flyback.toml sets the wait.`,
         },
       );
     }

@@ -13,12 +13,13 @@ import { entryFormat, type RecordEntry } from '../record/record-entry.js';
 import { chainEntry, checkRecordTable, headHash } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { judgeOpenStatement } from './interrupted-statement.js';
-import { takeSessionLock } from './open-transaction.js';
+import { takeFlag, takeSessionLock } from './open-transaction.js';
 import { requestOf, type RollbackOptions } from './rollback.js';
 import { runJournalledStep } from './run-journalled-step.js';
 import { outcomeOf } from './run-mixed.js';
 import type { RunRequest } from './run-request.js';
 import type { RunResult } from './run-result.js';
+import { afterRun, freeFlagTexts, lowerFlag } from './tool-flag.js';
 import { watched } from './watch-locks.js';
 
 /** A statement of the interrupted script, and what is known of it. */
@@ -158,7 +159,7 @@ export async function resume(
       warnings: done.warnings.map(own.redact),
     };
   };
-  return underLock(project, request, open, () => watched(request, run));
+  return underLock(project, request, open, async () => afterRun(request, await watched(request, run)));
 }
 
 /**
@@ -188,6 +189,7 @@ export async function abandon(
         [
           sql.record.append(recordTable, row),
           sql.journal.clear(journalTableOf(recordTable), open.run),
+          ...freeFlagTexts(request),
           sql.commit,
         ].join(';'),
       );
@@ -212,8 +214,10 @@ async function underLock<T>(
   try {
     await takeSessionLock(request);
     try {
+      if (toolbox.history.toolLock(toolbox.database, table, session.facts).flag !== undefined) await takeFlag(request);
       const [current] = openRuns(await readJournal(session, toolbox.database, journalTableOf(recordTable)));
       if (current?.run !== open.run || current.lastId !== open.lastId) {
+        if (current === undefined) await lowerFlag(request);
         throw new FlybackError(
           'history-changed',
           current === undefined

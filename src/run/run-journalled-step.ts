@@ -25,6 +25,7 @@ import type { StepOutcome, StepResult } from './run-result.js';
 import { checkTouched } from './run-step.js';
 import { stepEntry } from './step-entry.js';
 import { connectionLostError, guardError, isLockTimeout, lookAgainHint, scriptError } from './step-failure.js';
+import { freeFlagTexts } from './tool-flag.js';
 import { unmet, verificationResult } from './verification-result.js';
 
 /** One step that runs statement by statement. The caller holds the tool's lock for the session. */
@@ -512,7 +513,12 @@ class JournalledStep {
       await this.#lookAfter();
       const row = chainEntry(this.#recordEntry('committed', undefined), last);
       ({ hash } = row);
-      await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
+      const endsRun = this.#input.number === this.#input.of;
+      await this.#own([
+        sql.record.append(plan.recordTable, row),
+        sql.journal.clear(this.#journal, this.#run),
+        ...(endsRun ? freeFlagTexts(this.#request) : []),
+      ]);
       return () => wasCommitted(this.#request, row.hash);
     });
     if (!this.#entries.some((entry) => entry.rank === step.entry.rank)) {
@@ -625,12 +631,16 @@ class JournalledStep {
 
   /** What the migration tool sees until the version is finished. */
   #shownMeanwhile(): string {
-    const { toolbox, plan } = this.#request;
-    const { step } = this.#input;
-    const marking = toolbox.history.setSuccess(toolbox.database, plan.history.table, step.entry, false);
-    return marking === undefined
-      ? `The history cannot show this: for ${toolbox.history.words.name} the version is applied until this is finished, so run no migrations before.`
-      : 'The history shows the version as failed until this is finished.';
+    const { toolbox, plan, session } = this.#request;
+    const { history, database } = toolbox;
+    const { entry } = this.#input.step;
+    if (history.setSuccess(database, plan.history.table, entry, false) !== undefined) {
+      return 'The history shows the version as failed until this is finished.';
+    }
+    const { flag } = history.toolLock(database, plan.history.table, session.facts);
+    return flag === undefined
+      ? `The history cannot show this: for ${history.words.name} the version is applied until this is finished, so run no migrations before.`
+      : `${history.words.name} finds its lock taken until this is finished.`;
   }
 
   /** Whatever stopped the step: told as what it came to. */

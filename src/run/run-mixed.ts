@@ -134,7 +134,8 @@ function notRun(step: PlanStep): StepResult {
   };
 }
 
-async function lockMissing(request: RunRequest, error: FlybackError): Promise<RunResult> {
+/** The result of a run that never got the tool's lock. */
+export async function lockMissing(request: RunRequest, error: FlybackError): Promise<RunResult> {
   const { plan } = request;
   const [first] = plan.steps;
   const steps = plan.steps.map(notRun);

@@ -16,6 +16,7 @@ import { connectionLostError, guardError } from './step-failure.js';
 import { openingMessages, type StepMessage } from './step-messages.js';
 import { stepEntry } from './step-entry.js';
 import { stepTexts, type StepTexts } from './step-texts.js';
+import { endsRun, freeFlag } from './tool-flag.js';
 import { watched } from './watch-locks.js';
 
 /**
@@ -40,8 +41,13 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
 async function execute(own: RunRequest): Promise<RunResult> {
   requirePlanned(own);
   const runTransactional = async (part: RunRequest): Promise<RunResult> => new TransactionalRun(part).execute();
-  if (own.plan.steps.every((step) => step.transaction === 'on')) return runTransactional(own);
-  return (await import('./run-mixed.js')).runMixed(own, runTransactional);
+  const run = async (): Promise<RunResult> =>
+    own.plan.steps.every((step) => step.transaction === 'on')
+      ? runTransactional(own)
+      : (await import('./run-mixed.js')).runMixed(own, runTransactional);
+  const { toolbox, plan, session, mode } = own;
+  const { flag } = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
+  return flag === undefined || mode === 'dry-run' ? run() : (await import('./under-flag.js')).underFlag(own, run);
 }
 
 /** The scripts must be those that the plan was made from. */
@@ -188,6 +194,7 @@ class TransactionalRun {
         index,
         commands: [
           this.#texts.repeated(sql.record.appendValues(this.#request.plan.recordTable, row)),
+          ...(index === this.#steps.length - 1 ? this.#freeFlag() : []),
           this.#texts.commit,
         ],
         hash: row.hash,
@@ -265,7 +272,7 @@ class TransactionalRun {
       }
       await this.#commitLast({
         index: this.#steps.length - 1,
-        commands: [...leading, this.#texts.commit],
+        commands: [...leading, ...this.#freeFlag(), this.#texts.commit],
         hash: this.#lastHash,
         started: works.at(-1)?.started ?? 0,
       });
@@ -324,6 +331,11 @@ class TransactionalRun {
       toolbox.database.sql.keepToolLock(toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts)),
     );
     this.#keepsLock = true;
+  }
+
+  /** In the last transaction of the whole run. */
+  #freeFlag(): readonly Command[] {
+    return endsRun(this.#request) ? freeFlag(this.#request) : [];
   }
 
   get #texts(): StepTexts {

@@ -15,7 +15,17 @@ export interface HistoryDelete {
   readonly newest: boolean;
 }
 
-const rowColumns = new Set(['version', 'description', 'type', 'script', 'checksum', 'success', 'installed_rank']);
+/** Of Flyway's history; Knex, Sequelize and Umzug keep a file name in `name`. */
+const rowColumns = new Set([
+  'version',
+  'name',
+  'description',
+  'type',
+  'script',
+  'checksum',
+  'success',
+  'installed_rank',
+]);
 
 /** Recognises a DELETE of history rows by version or rank; undefined for any other statement. */
 export function readHistoryDelete(tokens: readonly Token[], history: TableName): HistoryDelete | undefined {
@@ -59,7 +69,7 @@ function readCondition(cursor: Cursor, history: TableName): Partial<HistoryDelet
   if (value === undefined) return undefined;
   cursor.takeCast();
   if (listed && !cursor.takeSign(')')) return undefined;
-  if (column === 'version') return { versionText: value };
+  if (column === 'version' || column === 'name') return { versionText: value };
   if (column === 'installed_rank') return /^\d+$/.test(value) ? { rank: Number(value) } : undefined;
   return {};
 }

@@ -94,17 +94,35 @@ function undoCandidate(migration: Migration): readonly Candidate[] {
 
 const scriptName = /^R(.*?)__(.*)\.sql$/;
 
+/**
+ * Version and description of a script's name, cut at the first "__"; at a later one where what stands before it is a known
+ * version, for some tools' versions are file names, which may hold "__" too.
+ */
+function cutName(name: string, isKnown: (version: string) => boolean): readonly [string, string] | undefined {
+  const match = scriptName.exec(name);
+  if (match === null) return undefined;
+  const [, first = '', rest = ''] = match;
+  const parts = rest.split('__');
+  for (let count = parts.length - 1; count > 0; count -= 1) {
+    const version = [first, ...parts.slice(0, count)].join('__');
+    if (isKnown(version)) return [version, parts.slice(count).join('__')];
+  }
+  return [first, rest];
+}
+
 function findScripts(options: LoadRollbackScriptsOptions, findings: Finding[]): readonly Candidate[] {
   const find = options.versions.finder(options.known);
+  const keys = new Set(options.known.map(({ key }) => key));
+  const isKnown = (text: string): boolean => keys.has(options.versions.parse(text)?.key ?? '');
   return listFiles(options.folder, findings).flatMap((file): readonly Candidate[] => {
     const name = file.slice(file.lastIndexOf(sep) + 1);
-    const match = scriptName.exec(name);
+    const cut = cutName(name, isKnown);
     const shown = relative(options.folder, file);
-    if (match === null) {
+    if (cut === undefined) {
       findings.push(invalidName(shown, 'is not named R<version>__<description>.sql'));
       return [];
     }
-    const [, versionText = '', words = ''] = match;
+    const [versionText, words] = cut;
     if (versionText === '') {
       findings.push(
         finding(

@@ -2,6 +2,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { FlybackError } from '../errors/error.js';
 import { findVersion } from '../history/find-version.js';
+import type { Version, VersionScheme } from '../history/version.js';
 import type { Pair } from '../pairing/pair.js';
 import { classifyPairs, migrationStatements } from '../project/classify-project.js';
 import type { Project } from '../project/project.js';
@@ -26,6 +27,7 @@ export async function makeStubs(project: Project, choice: readonly string[] | 'm
   const classifier = await toolbox.database.loadClassifier();
   const chosen = choice === 'missing' ? project.pairs.filter(isMissing) : choice.map((text) => findPair(project, text));
   const templates = await loadTemplates(config.templatesFolder);
+  const find = toolbox.history.versions.finder(project.pairs.map((pair) => pair.version));
   return classifyPairs(chosen, project, classifier).map((pair) => {
     const { migration } = pair;
     const split = migration?.isSql === true ? migrationStatements(migration, project) : [];
@@ -41,7 +43,10 @@ export async function makeStubs(project: Project, choice: readonly string[] | 'm
     const version = migration?.version?.text ?? pair.version.text;
     return {
       version,
-      file: path.join(config.rollbacksFolder, stubFileName(version, pair.description)),
+      file: path.join(
+        config.rollbacksFolder,
+        stubFileName(shortest(migration?.version ?? pair.version, find), pair.description),
+      ),
       text: writeStub({
         version,
         description: pair.description,
@@ -54,6 +59,12 @@ export async function makeStubs(project: Project, choice: readonly string[] | 'm
       }),
     };
   });
+}
+
+/** The digits that a version begins with, where they mean no other version: a version may be a whole file name. */
+function shortest(version: Version, find: ReturnType<VersionScheme['finder']>): string {
+  const digits = /^\d+/.exec(version.text)?.[0];
+  return digits !== undefined && find(digits)?.key === version.key ? digits : version.text;
 }
 
 /** Writes stubs into the rollbacks folder. Checks all of them first: never over an existing file, never half of them. */

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { diagnoseProject, type DiagnoseOptions } from '../../src/compose/diagnose-project.js';
 import { areas, catalogue, type AreaCheck, type Diagnosis } from '../../src/doctor/check.js';
 import type { JournalBegun } from '../../src/journal/journal.js';
+import { historyEntry } from '../harness/history-values.js';
 import { createDatabase, forEachMajor, newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
 import { createProject, snapshot, takeBack, type TestProject, type VersionFiles } from '../harness/project.js';
 
@@ -559,6 +560,7 @@ describe('history, record and journal', () => {
       version: '1',
       who: { databaseUser: 'x', systemUser: 'kim', host: 'bastion' },
       statements: ['a', 'b'],
+      historyRow: historyEntry(1, '1'),
     };
     await runOn(
       database().url,

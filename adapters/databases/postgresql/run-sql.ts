@@ -48,6 +48,13 @@ function tryForTransaction(keys: readonly string[]): string {
       );
 }
 
+/** The tool's lock row says that flyback has it. */
+function holdsFlag({ flag }: ToolLock): string {
+  if (flag === undefined) return '';
+  const column = quoteIdentifier(flag.column);
+  return ` AND (SELECT count(*) = 1 AND max(${column}) = ${flag.own} FROM ${qualified(flag.table)})`;
+}
+
 /** The same for the session; those that were got in vain are given back at once. */
 function tryForSession(keys: readonly string[]): string {
   const [first, ...others] = keys;
@@ -60,9 +67,14 @@ function tryForSession(keys: readonly string[]): string {
 /** Whoever is about to read the history waits for the table, and reads it after us. */
 function approaching({ keys, approach }: ToolLock): string {
   if (approach === undefined) return `(SELECT NULL::text, NULL::text WHERE false) about(how, pid)`;
+  const { newerThanSeconds } = approach;
+  const isNew =
+    newerThanSeconds === undefined
+      ? ''
+      : ` AND a.backend_start > pg_catalog.now() - interval '${newerThanSeconds} seconds'`;
   return `(SELECT CASE WHEN a.query ~ ${quoteLiteral(approach.asks)} THEN
    CASE WHEN s.seconds < 5 AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND ${isOneOf(keys)}) THEN 'waits' END
-  WHEN a.query ~ ${anyOf(approach.own)} THEN CASE WHEN s.seconds < 30 AND a.wait_event_type IS DISTINCT FROM 'Lock' THEN 'nears' END
+  WHEN a.query ~ ${anyOf(approach.own)} THEN CASE WHEN s.seconds < 30${isNew} AND a.wait_event_type IS DISTINCT FROM 'Lock' THEN 'nears' END
   WHEN a.query ~ ${anyOf(approach.common)} AND s.seconds < 0.25 AND a.backend_start > pg_catalog.now() - interval '1 minute' THEN 'passes' END, a.pid::text
  FROM pg_catalog.pg_stat_activity a, LATERAL (SELECT extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change) AS seconds) s
  WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid()
@@ -169,7 +181,7 @@ export const postgresqlSql: DatabaseSql = {
     `SELECT ${keys.length === 0 ? 'true' : keys.map((key) => `pg_catalog.pg_advisory_unlock(${key})`).join(', ')}`,
 
   guardToolLock: (session: ServerFacts, lock: ToolLock) =>
-    `SELECT ${require(tryForTransaction(lock.keys), guardMarks.lockLost)}` +
+    `SELECT ${require(`${tryForTransaction(lock.keys)}${holdsFlag(lock)}`, guardMarks.lockLost)}` +
     (session.proxied
       ? ''
       : `, ${require(`pg_catalog.pg_backend_pid() = ${session.backendId}`, guardMarks.backendChanged)}`),
