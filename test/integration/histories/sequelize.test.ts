@@ -211,7 +211,9 @@ module.exports = async () => made;`,
     await project.write(`migrations/${nameOf(4)}.js`, moduleOf({ up: 'SELECT 1', down: 'SELECT 1' }));
     expect(await project.run(['audit'])).toMatchObject({ code: 1 });
     await wentWell(project.run(['stub', '--missing']));
-    expect(await fs.readdir(path.join(project.folder, 'rollbacks'))).toContain(`R${nameOf(4)}__step.sql`);
+    expect(await fs.readdir(path.join(project.folder, 'rollbacks'))).toContain(
+      `R${nameOf(4).replace(/-.*/, '')}__step.sql`,
+    );
     await wentWell(project.run(['rollback', '--yes', '--reason', 'because']));
     expect((await wentWell(project.run(['log']))).stdout).toContain(nameOf(3));
     const doctor = await project.run(['doctor', '--json']);
