@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /*
@@ -36,7 +36,7 @@ export default [
         ],
       },
     },
-    plugins: [notices('THIRD-PARTY.txt')],
+    plugins: [notices('THIRD-PARTY.txt'), executable('cli.js')],
   },
   {
     ...common,
@@ -61,6 +61,16 @@ function notices(fileName) {
       });
       const title = 'Parts of these packages are in the command line of flyback, each under its own licence.';
       this.emitFile({ type: 'asset', fileName, source: `${title}\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}` });
+    },
+  };
+}
+
+/** npx runs it in a clone too, where no installation has set the mode. */
+function executable(fileName) {
+  return {
+    name: 'executable',
+    writeBundle({ dir }) {
+      chmodSync(path.join(dir, fileName), 0o755);
     },
   };
 }
