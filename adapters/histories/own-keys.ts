@@ -39,3 +39,22 @@ export function readOwnKeys<Key extends string>(
   }
   return found;
 }
+
+/** The URL in the variable of this name. Files alone can be audited without one, so a variable that is not set is no error. */
+export function urlOfVariable(
+  name: Sourced | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+  findings: Finding[],
+): Sourced | undefined {
+  if (name === undefined) return undefined;
+  const value = environment[name.value];
+  if (value !== undefined && value !== '') return { value, source: name.value };
+  findings.push({
+    code: 'config-variable-unset',
+    severity: 'warning',
+    subject: name.source,
+    message: `${name.source} names the variable ${/^\w+$/.test(name.value) ? name.value : '***'}, which is not set.`,
+    hint: 'Set it to the URL of the database, or give --url.',
+  });
+  return undefined;
+}

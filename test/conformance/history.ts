@@ -222,7 +222,7 @@ export function describeHistory(fixture: HistoryFixture): void {
         until(
           database,
           `SELECT 1 FROM pg_stat_activity WHERE application_name = 'flyback' AND (wait_event_type = 'Lock' OR state = 'idle')`,
-        ).catch(() => undefined),
+        ),
       ]);
       await holder.release();
       expect(await up).toMatchObject({ code: 0 });

@@ -1,13 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { MigrationSet } from '../../../src/adapter/history.js';
 import type { Finding } from '../../../src/errors/finding.js';
 import type { Migration } from '../../../src/history/migration.js';
+import { fileNamesIn, readMigrationText } from '../read-folder.js';
 import { readBlocks } from './blocks.js';
 import type { DbmateSettings } from './settings.js';
 import { dbmateVersions } from './versions.js';
 
 const fileName = /^([0-9]+)(.*)\.sql$/s;
+
+const hint = 'Set DBMATE_MIGRATIONS_DIR, or path under [dbmate] in flyback.toml.';
 
 /** Reads the files of the folders, not below them, by version; each is a migration, and its down block an undo migration. */
 export async function loadMigrations({ folders }: DbmateSettings): Promise<MigrationSet> {
@@ -15,7 +17,7 @@ export async function loadMigrations({ folders }: DbmateSettings): Promise<Migra
   const migrations: Migration[] = [];
   const seen = new Map<string, string>();
   for (const folder of folders) {
-    for (const name of namesIn(folder, findings)) {
+    for (const name of fileNamesIn(folder, hint, findings)) {
       const [, digits = '', title = ''] = fileName.exec(name) ?? [];
       const version = dbmateVersions.parse(digits);
       if (version === undefined) continue;
@@ -48,48 +50,23 @@ function readMigration(
   title: string,
   findings: Finding[],
 ): readonly Migration[] {
-  const problem = (code: string, message: string, hint: string): void => {
-    findings.push({ code, severity: 'error', subject: name, message, hint });
-  };
   const description = title.replace(/^[_-]+/, '').replaceAll('_', ' ');
   const common = { version, description, script: name, file, isSql: true, checksum: null } as const;
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
-      problem('migration-encoding', `${name} is not valid UTF-8.`, 'Save it as UTF-8.');
-    } else {
-      problem('migration-unreadable', `${name} cannot be read: ${code ?? 'unknown reason'}.`, 'Let this user read it.');
-    }
-    return [{ kind: 'versioned', ...common, sql: '' }];
-  }
+  const text = readMigrationText(file, name, findings);
+  if (text === undefined) return [{ kind: 'versioned', ...common, sql: '' }];
   const blocks = readBlocks(text);
   if (typeof blocks === 'string') {
-    problem('migration-misnamed', `${name} ${blocks}.`, 'Write one -- migrate:up and one -- migrate:down into it.');
+    findings.push({
+      code: 'migration-misnamed',
+      severity: 'error',
+      subject: name,
+      message: `${name} ${blocks}.`,
+      hint: 'Write one -- migrate:up and one -- migrate:down into it.',
+    });
     return [{ kind: 'versioned', ...common, sql: '' }];
   }
   return [
     { kind: 'versioned', ...common, sql: blocks.up, executeInTransaction: blocks.upInTransaction },
     { kind: 'undo', ...common, sql: blocks.down },
   ];
-}
-
-function namesIn(folder: string, findings: Finding[]): readonly string[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => !entry.isDirectory())
-      .map(({ name }) => name)
-      .sort();
-  } catch (error) {
-    findings.push({
-      code: 'location-missing',
-      severity: 'error',
-      subject: folder,
-      message: `The folder of the migrations, ${folder}, cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}.`,
-      hint: 'Set DBMATE_MIGRATIONS_DIR, or path under [dbmate] in flyback.toml.',
-    });
-    return [];
-  }
 }

@@ -1,13 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { MigrationSet } from '../../../src/adapter/history.js';
 import type { Finding } from '../../../src/errors/finding.js';
 import type { Migration } from '../../../src/history/migration.js';
+import { fileNamesIn, readMigrationText } from '../read-folder.js';
 import type { GolangMigrateSettings } from './settings.js';
 import { golangMigrateVersions } from './versions.js';
 
 /** The last `.up.` or `.down.` decides (source/parse.go); what does not match is passed over without a word. */
 const fileName = /^([0-9]+)_(.*)\.(down|up)\.(.*)$/s;
+
+const hint = 'Set path under [golang-migrate] in flyback.toml to what migrate -path gets, or use --locations.';
 
 /**
  * Reads the files of one folder, not below it, in ascending order; `up` files as versioned migrations, `down` files as undo
@@ -17,7 +19,7 @@ export async function loadMigrations({ folder }: GolangMigrateSettings): Promise
   const findings: Finding[] = [];
   const seen = new Map<string, string>();
   const migrations: Migration[] = [];
-  for (const name of namesIn(folder, findings)) {
+  for (const name of fileNamesIn(folder, hint, findings)) {
     const match = fileName.exec(name);
     if (match === null) continue;
     const [, digits = '', title = '', direction = ''] = match;
@@ -54,7 +56,7 @@ export async function loadMigrations({ folder }: GolangMigrateSettings): Promise
       file,
       isSql: true,
       checksum: null,
-      sql: readText(file, name, findings),
+      sql: readMigrationText(file, name, findings) ?? '',
     });
   }
   migrations.sort((a, b) =>
@@ -62,39 +64,4 @@ export async function loadMigrations({ folder }: GolangMigrateSettings): Promise
   );
   // Whatever lies there under another name is passed over, R scripts too.
   return Promise.resolve({ migrations, scannedFolders: [], findings });
-}
-
-function namesIn(folder: string, findings: Finding[]): readonly string[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => !entry.isDirectory())
-      .map(({ name }) => name)
-      .sort();
-  } catch (error) {
-    findings.push({
-      code: 'location-missing',
-      severity: 'error',
-      subject: folder,
-      message: `The folder of the migrations, ${folder}, cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}.`,
-      hint: 'Set path under [golang-migrate] in flyback.toml to what migrate -path gets, or use --locations.',
-    });
-    return [];
-  }
-}
-
-function readText(file: string, name: string, findings: Finding[]): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const isEncoding = code === 'ERR_ENCODING_INVALID_ENCODED_DATA';
-    findings.push({
-      code: isEncoding ? 'migration-encoding' : 'migration-unreadable',
-      severity: 'error',
-      subject: name,
-      message: isEncoding ? `${name} is not valid UTF-8.` : `${name} cannot be read: ${code ?? 'unknown reason'}.`,
-      hint: isEncoding ? 'Save it as UTF-8.' : 'Let this user read it.',
-    });
-    return '';
-  }
 }

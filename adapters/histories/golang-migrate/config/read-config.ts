@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Sourced, ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
 import type { Finding } from '../../../../src/errors/finding.js';
-import { readOwnKeys } from '../../own-keys.js';
+import { readOwnKeys, urlOfVariable } from '../../own-keys.js';
 import type { GolangMigrateSettings } from '../settings.js';
 import { usualTable } from '../table.js';
 import { readDatabaseUrl } from './database-url.js';
@@ -34,7 +34,7 @@ export async function readGolangMigrateConfig(
     });
   }
 
-  const address = url ?? fromVariable(own.databaseEnv, request, findings);
+  const address = url ?? urlOfVariable(own.databaseEnv, request.environment, findings);
   const reading = address === undefined ? undefined : readDatabaseUrl(address, request.environment, findings);
   if (address !== undefined) sources['url'] = address.source;
   const named = table ?? own.table;
@@ -63,25 +63,6 @@ export async function readGolangMigrateConfig(
     secrets: [],
     findings,
   });
-}
-
-function fromVariable(
-  name: Sourced | undefined,
-  { environment }: ToolConfigRequest,
-  findings: Finding[],
-): Sourced | undefined {
-  if (name === undefined) return undefined;
-  const value = environment[name.value];
-  if (value !== undefined && value !== '') return { value, source: name.value };
-  // Files alone can be audited without it.
-  findings.push({
-    code: 'config-variable-unset',
-    severity: 'warning',
-    subject: name.source,
-    message: `${name.source} names the variable ${/^\w+$/.test(name.value) ? name.value : '***'}, which is not set.`,
-    hint: 'Set it to the URL that migrate -database gets.',
-  });
-  return undefined;
 }
 
 /** A folder as `-path` takes it, or a `file:` URL as `-source` does; its host and path together are the folder. */

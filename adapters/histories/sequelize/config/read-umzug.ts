@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { Sourced, ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
+import type { ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
 import type { Finding } from '../../../../src/errors/finding.js';
 import { readGlob } from '../glob.js';
 import type { SequelizeSettings } from '../settings.js';
@@ -10,6 +10,7 @@ import { chooseEnvironment } from './environments.js';
 import { readOwnTable } from './own-table.js';
 import { readConfigFile, readConsent } from './project-files.js';
 import { listOf, nodeEnvironment } from './read-sequelize.js';
+import { urlOfVariable } from '../../own-keys.js';
 
 /**
  * Umzug 3 is configured in code alone, so flyback.toml says what flyback needs to know: the patterns of the migrations, table,
@@ -36,7 +37,7 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
   const consent = readConsent(request, own.truth('load'), findings);
   let reading: ReadConnectionResult = { connection: undefined, secrets: [] };
   const named = own.text('config');
-  const url = overrides.url ?? urlOfVariable(own.text('databaseEnv'), request, findings);
+  const url = overrides.url ?? urlOfVariable(own.text('databaseEnv'), request.environment, findings);
   if (url !== undefined) {
     reading = { connection: connectionByUrl(request, url), secrets: [] };
   } else if (named !== undefined) {
@@ -82,25 +83,6 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
     secrets: reading.secrets,
     findings,
   };
-}
-
-/** Files alone can be audited without a connection, so a variable that is not set is no error. */
-function urlOfVariable(
-  name: Sourced | undefined,
-  { environment }: ToolConfigRequest,
-  findings: Finding[],
-): Sourced | undefined {
-  if (name === undefined) return undefined;
-  const value = environment[name.value];
-  if (value !== undefined && value !== '') return { value, source: name.value };
-  findings.push({
-    code: 'config-variable-unset',
-    severity: 'warning',
-    subject: name.source,
-    message: `${name.source} names the variable ${/^\w+$/.test(name.value) ? name.value : '***'}, which is not set.`,
-    hint: 'Set it to the URL of the database, or give --url.',
-  });
-  return undefined;
 }
 
 function checkPatterns(
