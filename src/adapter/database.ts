@@ -1,4 +1,5 @@
 import type { ConnectionSettings } from '../config/config.js';
+import type { ServerCondition } from '../errors/server-condition.js';
 import type { QualifiedName } from '../history/history.js';
 import type { ObjectRef, ParseProblem, StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
@@ -147,8 +148,10 @@ export interface BatchOutcome {
 /** What a server said when it refused a statement. Text may hold user data but no connection secrets. */
 export interface ServerFailure {
   readonly message: string;
-  /** SQLSTATE; undefined when the connection broke. */
+  /** SQLSTATE, or MySQL's error number; undefined when the connection broke. */
   readonly serverCode: string | undefined;
+  /** What that code comes down to, where anything depends on it. */
+  readonly condition: ServerCondition | undefined;
   readonly detail: string | undefined;
   readonly hint: string | undefined;
   /** 1-based position in code points of the message sent, when the server gave one. */
@@ -166,7 +169,15 @@ export interface SqlDialect {
   split(text: string): SplitScript;
   /** The first `limit` tokens of one statement, without comments; enough to recognise it by its key words. */
   tokenize(statement: string, limit?: number): readonly Token[];
-  /** The words by which a statement is known that the server refuses inside a transaction, else undefined. */
+  /**
+   * What becomes of DDL in a transaction: it belongs to it like anything else; or it commits what is open, and then itself. A
+   * script that holds such a statement then runs statement by statement without having to ask for it.
+   */
+  readonly ddl: 'transactional' | 'commits';
+  /**
+   * The words by which a statement is known that the server refuses inside a transaction, or before which it commits the open
+   * one; else undefined.
+   */
   notTransactional(statement: string): string | undefined;
   quoteIdentifier(name: string): string;
   quoteLiteral(text: string): string;
@@ -228,8 +239,12 @@ export interface Classifier {
 
 /** How the migration tool's own lock is taken on a database. */
 export interface ToolLock {
-  readonly kind: 'advisory';
-  /** Signed 64-bit keys as decimal text, in the order in which they are taken; none where the tool has no lock. */
+  /**
+   * - advisory: keys are signed 64-bit numbers as decimal text (PostgreSQL)
+   * - named: keys are names, for the whole server (MySQL's GET_LOCK)
+   */
+  readonly kind: 'advisory' | 'named';
+  /** In the order in which they are taken; none where the tool has no lock. */
   readonly keys: readonly string[];
   /**
    * Of a tool that reads the history before it asks for the lock: what a session of it shows as its latest statement from that
@@ -282,7 +297,7 @@ export interface ObjectQuestion {
 }
 
 export interface DatabaseAdapter {
-  readonly name: 'postgresql';
+  readonly name: 'postgresql' | 'mysql';
   readonly dialect: SqlDialect;
   connect(settings: ConnectionSettings): Promise<Session>;
   loadClassifier(): Promise<Classifier>;
@@ -369,7 +384,8 @@ export const guardMarks = {
 
 /**
  * SQL texts whose form depends on the database, not on the history tool. Each is one or more statements without a
- * trailing semicolon. Guards raise an error on the server, so that a pipeline stops by itself.
+ * trailing semicolon. Guards raise an error that holds their mark, so that a pipeline stops by itself: on the server, or, where
+ * plain SQL cannot, in the session that reads the answer.
  */
 export interface DatabaseSql {
   qualified(name: QualifiedName): string;
@@ -385,7 +401,9 @@ export interface DatabaseSql {
   beginOwn(session: ServerFacts, lockTimeoutMs: number): string;
   /** Opens the transaction of a step and applies its settings (timeouts, role, search_path). */
   beginStep(session: ServerFacts, settings: StepSettings): string;
-  /** One row, one column: 't' when the migration tool's lock was got. Held until the transaction ends. */
+  /** What has to end for the tool's lock to be free again when nobody releases it. */
+  readonly toolLockEndsWith: 'transaction' | 'session';
+  /** One row, one column: 't' when the migration tool's lock was got, or was this session's already. See toolLockEndsWith. */
   tryToolLock(lock: ToolLock): string;
   /** The same lock held by the session, so that no other process slips in between two transactions of one run. */
   keepToolLock(lock: ToolLock): string;
@@ -415,7 +433,7 @@ export interface DatabaseSql {
   guardRecord(record: QualifiedName): string;
   /** Raises historyChanged unless the condition, which may use aggregates, holds over the whole table. */
   guardHistory(history: QualifiedName, expected: Condition): Command;
-  /** Columns of this table, or, where there is none, of tables elsewhere that have one of these names in whatever case. Rows: schema, table, kind (table, other), column, type. The table meant comes first. */
+  /** Columns of this table, or, where there is none, of tables elsewhere that have one of these names in whatever case. Rows: schema, table, kind (table, other), column, type in the words of the SQL standard (character varying, boolean). The table meant comes first. */
   describeTable(table: QualifiedName, otherNames: readonly string[]): string;
   readonly rows: RowSql;
   /** Switches triggers off for the script that follows, in replica mode. */
@@ -469,7 +487,10 @@ export interface RowSql {
   select(
     table: QualifiedName,
     columns: readonly string[],
-    options: { readonly timestamps?: readonly string[] | undefined; readonly orderBy?: string | undefined },
+    options: {
+      readonly timestamps?: readonly string[] | undefined;
+      readonly orderBy?: string | undefined;
+    },
   ): string;
   remove(table: QualifiedName, where: readonly ColumnValue[]): Command;
   update(table: QualifiedName, set: readonly ColumnValue[], where: readonly ColumnValue[]): Command;

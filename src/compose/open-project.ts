@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { databases, tools } from '../../adapters/index.js';
-import { readConnection } from '../../adapters/databases/postgresql/jdbc-url.js';
+import { readConnection } from '../../adapters/read-connection.js';
 import type { DatabaseAdapter, Session } from '../adapter/database.js';
 import type { MigrationTools } from '../adapter/migration-tool.js';
 import type { Toolbox } from '../adapter/toolbox.js';

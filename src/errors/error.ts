@@ -1,4 +1,5 @@
 import type { Finding } from './finding.js';
+import type { ServerCondition } from './server-condition.js';
 
 /** Process exit codes; their meaning is part of the command-line contract (docs/cli.md). */
 export const exitCodes = {
@@ -79,6 +80,8 @@ export interface FlybackErrorOptions {
   readonly findings?: readonly Finding[] | undefined;
   /** The server's own error code (SQLSTATE or errno), when a server refused. */
   readonly serverCode?: string | undefined;
+  /** What that code comes down to. */
+  readonly condition?: ServerCondition | undefined;
 }
 
 /**
@@ -92,6 +95,7 @@ export class FlybackError extends Error {
   readonly location: SourceLocation | undefined;
   readonly findings: readonly Finding[];
   readonly serverCode: string | undefined;
+  readonly condition: ServerCondition | undefined;
 
   constructor(code: ErrorCode, message: string, options: FlybackErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -100,6 +104,7 @@ export class FlybackError extends Error {
     this.location = options.location;
     this.findings = options.findings ?? [];
     this.serverCode = options.serverCode;
+    this.condition = options.condition;
   }
 
   get exitCode(): ExitCode {

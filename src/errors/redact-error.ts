@@ -17,12 +17,13 @@ export function redactFinding(finding: Finding, redact: Redact): Finding {
 
 /** The same error without secrets in anything that is printed; its cause is left out, because it may be printed too. */
 export function redactError(error: FlybackError, redact: Redact): FlybackError {
-  const { code, message, hint, location, findings, serverCode } = error;
+  const { code, message, hint, location, findings, serverCode, condition } = error;
   return new FlybackError(code, redact(message), {
     hint: hint === undefined ? undefined : redact(hint),
     location: location === undefined ? undefined : redactLocation(location, redact),
     findings: findings.map((finding) => redactFinding(finding, redact)),
     serverCode,
+    condition,
   });
 }
 

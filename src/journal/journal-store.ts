@@ -15,7 +15,7 @@ export async function readJournal(
   try {
     answer = await session.query(database.sql.journal.read(table));
   } catch (error) {
-    if (!(error instanceof FlybackError) || error.serverCode !== '42501') throw error;
+    if (!(error instanceof FlybackError) || error.condition !== 'privilege-missing') throw error;
     throw new FlybackError(
       'privilege-missing',
       `Role ${session.facts.user} may not read ${table.schema}.${table.name}, which tells whether a rollback was interrupted.`,

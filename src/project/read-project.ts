@@ -103,10 +103,10 @@ async function readTables(
   }
   history.checkTable(table, columns);
   const rows = described.results[1]?.at(-1);
-  if (described.failure?.error.serverCode === '55P03') throw await lockedError(config, toolbox, session, table);
+  if (described.failure?.error.condition === 'lock-timeout') throw await lockedError(config, toolbox, session, table);
   if (rows === undefined) {
     throw new FlybackError(
-      described.failure?.error.serverCode === '42501' ? 'privilege-missing' : 'history-malformed',
+      described.failure?.error.condition === 'privilege-missing' ? 'privilege-missing' : 'history-malformed',
       `The history table ${table.schema}.${table.name} cannot be read: ${described.failure?.error.message ?? 'no answer'}.`,
       {
         hint: `GRANT SELECT, DELETE ON ${table.schema}.${table.name} TO ${session.facts.user};`,
@@ -148,7 +148,10 @@ async function lockedError(
   return new FlybackError(
     'lock-unavailable',
     `The history table ${table.schema}.${table.name} could not be read within ${config.run.lockTimeoutMs / 1000} s, because another session has locked it${holders.length === 0 ? '' : `: ${[...new Set(holders)].join('; ')}`}.`,
-    { hint: 'Wait until it has ended, for example another rollback, or raise run.lockTimeout.', serverCode: '55P03' },
+    {
+      hint: 'Wait until it has ended, for example another rollback, or raise run.lockTimeout.',
+      condition: 'lock-timeout',
+    },
   );
 }
 

@@ -80,15 +80,12 @@ export async function proveWithRows(trial: RowsTrial): Promise<RowsOutcome> {
   return { ...nothing, notMigrated };
 }
 
-/** Data exceptions that come from a type that became narrower, or from NULL, rather than from what a value means. */
-const aboutTypes: ReadonlySet<string> = new Set(['22001', '22003', '22004', '22008']);
-
 /**
- * Whether a statement failed for what a value means to it (class 22 of the PostgreSQL manual, "Error Codes"): text that was
- * to be a number, JSON that was to be an array. Generated values are as their types and checks want them, no more.
+ * Whether a statement failed for what a value means to it : text that was to be a number, JSON that was to be an
+ * array. Generated values are as their types and checks want them, no more.
  */
-function isAboutValues({ serverCode }: StepFailure): boolean {
-  return serverCode?.startsWith('22') === true && !aboutTypes.has(serverCode);
+function isAboutValues({ condition }: StepFailure): boolean {
+  return condition === 'value-unsuited';
 }
 
 function unfilledNotes(filled: readonly FilledTable[]): string[] {

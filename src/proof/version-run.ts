@@ -1,5 +1,6 @@
 import type { Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
+import type { ServerCondition } from '../errors/server-condition.js';
 import type { QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
 import { journalTableOf } from '../journal/journal.js';
@@ -78,7 +79,7 @@ export async function takeBack(request: Omit<ProofRequest, 'migration'>, target:
 /** Why a step did not work. */
 export interface StepFailure {
   readonly message: string;
-  readonly serverCode: string | undefined;
+  readonly condition: ServerCondition | undefined;
 }
 
 /** Runs steps one after the other and keeps how each went in `steps`; each resolves with why it did not work. */
@@ -104,7 +105,7 @@ export async function attempted(
     if (!(cause instanceof FlybackError) || cause.code === 'cancelled' || cause.code === 'internal') throw cause;
     // A refused plan says in its findings what is wrong.
     const message = [cause.message, ...cause.findings.map((finding) => finding.message)].join(' ');
-    error = { message, serverCode: cause.serverCode };
+    error = { message, condition: cause.condition };
   }
   return { error, durationMs: performance.now() - started };
 }

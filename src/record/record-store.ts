@@ -85,7 +85,7 @@ function recordNewer(table: QualifiedName, words: string): FlybackError {
  * by an index of its own catalog): with a new look the same can be tried again.
  */
 export function isCreatedMeanwhile(error: unknown): boolean {
-  return error instanceof FlybackError && (error.serverCode === '42P07' || error.serverCode === '23505');
+  return error instanceof FlybackError && (error.condition === 'object-exists' || error.condition === 'key-taken');
 }
 
 /** Serialises an entry and chains it to the one before. */

@@ -65,6 +65,15 @@ export interface LockImpact {
   readonly on: ObjectRef;
 }
 
+/** How a table is changed while others use it: the cheapest way that the server takes by itself. */
+export interface OnlineChange {
+  readonly algorithm: 'INSTANT' | 'NOCOPY' | 'INPLACE' | 'COPY';
+  /** What others may still do meanwhile: everything, read, nothing. */
+  readonly lock: 'NONE' | 'SHARED' | 'EXCLUSIVE';
+  /** False where it depends on what the statement does not tell (version, row format, order of columns): then the worst is told. */
+  readonly isCertain: boolean;
+}
+
 /** What one statement does, read from its parse tree alone; nothing was asked of a server. */
 export interface StatementImpact {
   readonly changes: readonly ChangeType[];
@@ -81,7 +90,12 @@ export interface StatementImpact {
   readonly work: 'none' | 'scan' | 'rewrite';
   /** Whether the statement can lose rows or values when it runs. */
   readonly dataLoss: DataLoss;
-  /** A sentence when the server refuses this statement inside a transaction block, else undefined. */
+  /**
+   * How MySQL and MariaDB change the table while it is in use, as ALGORITHM and LOCK say it; undefined for what is no such
+   * change, and on PostgreSQL.
+   */
+  readonly online?: OnlineChange | undefined;
+  /** A sentence when the server refuses this statement inside a transaction block, or commits before it; else undefined. */
   readonly notTransactional: string | undefined;
   /** BEGIN, COMMIT, ROLLBACK, SAVEPOINT … that would end or nest the surrounding transaction. */
   readonly transactionControl: boolean;

@@ -479,7 +479,7 @@ class JournalledStep {
         await this.#repair(left.repair);
         return true;
       } catch (second) {
-        if (!(second instanceof FlybackError) || second.serverCode !== '55P03') throw second;
+        if (!(second instanceof FlybackError) || second.condition !== 'lock-timeout') throw second;
       }
     }
     return false;
@@ -620,6 +620,7 @@ class JournalledStep {
         hint: nextAfter(error),
         location: error.location,
         serverCode: error.serverCode,
+        condition: error.condition,
         cause: error,
       },
     );
@@ -686,7 +687,7 @@ class JournalledStep {
         return await this.#tryOwnTransaction(what, work);
       } catch (error) {
         await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
-        if (!(error instanceof FlybackError) || error.serverCode !== '55P03') throw error;
+        if (!(error instanceof FlybackError) || error.condition !== 'lock-timeout') throw error;
         if (!(await this.#mayRetry(error.message))) throw error;
       }
     }
@@ -932,8 +933,8 @@ function nextAfter({ code, hint }: FlybackError): string {
 }
 
 /** "cannot run inside a transaction block", and a procedure that wants to commit. */
-function refusesTransaction({ serverCode }: FlybackError): boolean {
-  return serverCode === '25001' || serverCode === '2D000';
+function refusesTransaction({ condition }: FlybackError): boolean {
+  return condition === 'transaction-refused' || condition === 'commits-by-itself';
 }
 
 function rowIsGone(version: string): FlybackError {

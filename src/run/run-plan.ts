@@ -303,13 +303,14 @@ class TransactionalRun {
       } catch (error) {
         if (
           error instanceof FlybackError &&
-          error.serverCode === '55P03' &&
+          error.condition === 'lock-timeout' &&
           (await this.#mayRetry(index, error.message))
         )
           continue;
         const known =
           error instanceof FlybackError ? error : new FlybackError('internal', String(error), { cause: error });
-        const final = this.#request.signal?.aborted === true && known.serverCode === '57014' ? cancelledError() : known;
+        const final =
+          this.#request.signal?.aborted === true && known.condition === 'cancelled' ? cancelledError() : known;
         await this.#recordFailure(index, final, noWork, performance.now());
         throw final;
       }

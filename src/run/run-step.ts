@@ -334,7 +334,7 @@ function describe(
   message: StepMessage,
   failure: ServerFailure,
 ): FlybackError {
-  if (request.signal?.aborted === true && failure.serverCode === '57014') {
+  if (request.signal?.aborted === true && failure.condition === 'cancelled') {
     return new FlybackError(
       'cancelled',
       `The run was cancelled while version ${script.version.text} was being rolled back; its transaction was rolled back.`,
@@ -357,6 +357,7 @@ function describe(
           hint: 'Correct the query, or the script it checks.',
           location: locate(script, verification.query, failure.position),
           serverCode: failure.serverCode,
+          condition: failure.condition,
         },
       );
     }

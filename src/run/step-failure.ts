@@ -7,7 +7,7 @@ import type { Statement } from '../scripts/statement.js';
 
 /** lock_timeout ran out, or a deadlock was resolved against us: trying again later can help. */
 export function isLockTimeout(failure: ServerFailure): boolean {
-  return failure.serverCode === '55P03' || failure.serverCode === '40P01';
+  return failure.condition === 'lock-timeout' || failure.condition === 'deadlock';
 }
 
 /** The guard of a transaction has seen a session that may have read the history before: guardApproach. */
@@ -17,10 +17,7 @@ export function isToolNear(failure: ServerFailure): boolean {
 
 /** The server ran out of room for locks (max_locks_per_transaction). */
 export function isLockTableFull(failure: ServerFailure): boolean {
-  return (
-    failure.serverCode === '53200' &&
-    /shared memory|max_locks_per_transaction/.test(`${failure.message}${failure.hint ?? ''}`)
-  );
+  return failure.condition === 'lock-table-full';
 }
 
 /** A failure of flyback's own statements around a script. */
@@ -79,53 +76,60 @@ export function guardError(failure: ServerFailure, table: QualifiedName): Flybac
       {
         hint: 'Take COMMIT, ROLLBACK and RESET ALL out of it; look at flyback status and at the objects of the script.',
         serverCode: failure.serverCode,
+        condition: failure.condition,
       },
     );
   }
   if (failure.connectionLost) return connectionLostError(failure);
-  if (failure.serverCode === '55P03') {
+  if (failure.condition === 'lock-timeout') {
     return new FlybackError('lock-unavailable', `Could not lock ${name} in time: other sessions are using it.`, {
       hint: 'End long-running readers of the history table, or raise run.lockTimeout.',
       serverCode: failure.serverCode,
+      condition: failure.condition,
     });
   }
-  if (failure.serverCode === '42P01') {
+  if (failure.condition === 'table-missing') {
     return new FlybackError(
       'script-failed',
       `The script removed a table that flyback needs (${failure.message}); everything was rolled back.`,
       {
         hint: 'A rollback script must leave the history table and the record of flyback alone.',
         serverCode: failure.serverCode,
+        condition: failure.condition,
       },
     );
   }
-  if (failure.serverCode?.startsWith('23') === true) {
+  if (failure.condition === 'constraint-violated' || failure.condition === 'key-taken') {
     return new FlybackError(
       'integrity-violated',
       `A deferred constraint does not hold after the script: ${failure.message}${failure.detail === undefined ? '' : ` (${failure.detail})`}`,
       {
         hint: 'Correct the script so that the data fits the constraints again.',
         serverCode: failure.serverCode,
+        condition: failure.condition,
       },
     );
   }
-  if (failure.serverCode === '42501') {
+  if (failure.condition === 'privilege-missing') {
     return new FlybackError('privilege-missing', `The role may not do what a rollback needs: ${failure.message}.`, {
       hint: 'Grant the privilege, or connect as the owner of the objects.',
       serverCode: failure.serverCode,
+      condition: failure.condition,
     });
   }
   if (isLockTableFull(failure)) return lockTableError(failure);
-  if (failure.serverCode === '57014') return cancelledOrTimedOut(failure);
-  if (failure.serverCode === '53100') {
+  if (failure.condition === 'cancelled') return cancelledOrTimedOut(failure);
+  if (failure.condition === 'disk-full') {
     return new FlybackError('script-failed', `flyback could not write its own entries: ${failure.message}.`, {
       hint: diskFullHint,
       serverCode: failure.serverCode,
+      condition: failure.condition,
     });
   }
   return new FlybackError('script-failed', `The server refused a statement of flyback: ${failure.message}`, {
     hint: failure.hint ?? 'Everything was rolled back.',
     serverCode: failure.serverCode,
+    condition: failure.condition,
   });
 }
 
@@ -133,6 +137,7 @@ function cancelledOrTimedOut(failure: ServerFailure): FlybackError {
   return new FlybackError('script-failed', `The server cancelled the statement: ${failure.message}.`, {
     hint: 'If statement_timeout was too short for it, raise run.statementTimeout.',
     serverCode: failure.serverCode,
+    condition: failure.condition,
   });
 }
 
@@ -146,6 +151,7 @@ export function connectionLostError(failure: ServerFailure): FlybackError {
     {
       hint: failure.hint ?? lookAgainHint,
       serverCode: failure.serverCode,
+      condition: failure.condition,
     },
   );
 }
@@ -159,6 +165,7 @@ function lockTableError(failure: ServerFailure): FlybackError {
     {
       hint: 'Leave out --single-transaction, take back fewer versions at once, or raise max_locks_per_transaction and restart the server.',
       serverCode: failure.serverCode,
+      condition: failure.condition,
     },
   );
 }
@@ -170,7 +177,7 @@ export function scriptError(failure: ServerFailure, script: RollbackScript, stat
   const location = locate(script, statement, failure.position);
   const detail = failure.detail === undefined ? '' : ` (${failure.detail})`;
   const code =
-    failure.serverCode === '42501'
+    failure.condition === 'privilege-missing'
       ? 'privilege-missing'
       : isLockTimeout(failure)
         ? 'lock-unavailable'
@@ -182,30 +189,30 @@ export function scriptError(failure: ServerFailure, script: RollbackScript, stat
       hint: failure.hint ?? hintFor(failure),
       location,
       serverCode: failure.serverCode,
+      condition: failure.condition,
     },
   );
 }
 
 function hintFor(failure: ServerFailure): string {
-  switch (failure.serverCode) {
-    case '2BP01':
+  switch (failure.condition) {
+    case 'dependents-exist':
       return 'Other objects depend on it: drop them first in the script, or add CASCADE after reading what flyback plan says it would sweep.';
-    case '42P01':
-    case '42703':
-    case '42704':
-    case '42883':
+    case 'table-missing':
+    case 'column-missing':
+    case 'object-missing':
       return 'The object is not there: compare the script with the migration, or use IF EXISTS where absence is fine.';
-    case '42501':
+    case 'privilege-missing':
       return 'Connect as the owner of the object, or grant the privilege.';
-    case '55P03':
+    case 'lock-timeout':
       return 'Another session holds the lock: end it or raise run.lockTimeout, then try again.';
-    case '53100':
+    case 'disk-full':
       return diskFullHint;
-    case '57014':
+    case 'cancelled':
       return 'If statement_timeout was too short, raise run.statementTimeout.';
-    case '25001':
+    case 'transaction-refused':
       return 'This statement cannot run inside a transaction: write -- flyback: transaction off into the script.';
-    case '2D000':
+    case 'commits-by-itself':
       return 'The procedure or block commits by itself: write -- flyback: transaction off into the script.';
     default:
       return 'Everything was rolled back; correct the script and try again.';

@@ -77,7 +77,7 @@ export async function setFlag(request: RunRequest): Promise<{ readonly wasLeft: 
   if (sent.failure !== undefined) {
     const { error } = sent.failure;
     await withdraw();
-    if (error.serverCode === '55P03')
+    if (error.condition === 'lock-timeout')
       return `a running ${toolbox.history.words.name}, which is changing ${nameOf(flag)}`;
     throw unusable(error.connectionLost ? connectionLostError(error) : guardError(error, flag.table), flag, request);
   }
@@ -107,20 +107,22 @@ function brokenWords(flag: ToolFlag, { name }: ToolWords, state: FlagState): { m
 
 /** Why the lock table could not be written. */
 function unusable(error: FlybackError, flag: ToolFlag, { session }: RunRequest): FlybackError {
-  if (error.serverCode === '42P01' || error.serverCode === '42703') {
+  if (error.condition === 'table-missing' || error.condition === 'column-missing') {
     return new FlybackError(
       'lock-unavailable',
       `There is no lock table ${nameOf(flag)} with a column ${flag.column}.`,
       {
         hint: `Make it with: ${flag.restore}`,
         serverCode: error.serverCode,
+        condition: error.condition,
       },
     );
   }
-  if (error.serverCode === '42501') {
+  if (error.condition === 'privilege-missing') {
     return new FlybackError('privilege-missing', `The role may not take the lock in ${nameOf(flag)}.`, {
       hint: `GRANT SELECT, UPDATE ON ${nameOf(flag)} TO ${session.facts.user};`,
       serverCode: error.serverCode,
+      condition: error.condition,
     });
   }
   return error;

@@ -91,13 +91,14 @@ export async function applyMigration(
     opening.push(openingOf(request));
     closing.push(database.sql.commit);
   } else opening.push(...boundOf(request, 'session'));
-  const fail = async (message: string, code: string | undefined, hint: string | undefined): Promise<never> => {
+  const fail = async (where: string, failure: ServerFailure): Promise<never> => {
     if (inTransaction) await session.query(database.sql.rollback).catch(() => undefined);
     if (!inTransaction) await session.pipeline(unboundOf(request));
-    const text = `Migration ${migration.script} failed ${message}${endedNote(request, code)}`;
+    const text = `Migration ${migration.script} failed ${where}: ${failure.message}${endedNote(request, failure)}`;
     throw new FlybackError('script-failed', text, {
-      hint: hint ?? 'Correct the migration, or start from a database in which it works.',
-      serverCode: code,
+      hint: failure.hint ?? 'Correct the migration, or start from a database in which it works.',
+      serverCode: failure.serverCode,
+      condition: failure.condition,
     });
   };
   const command = metaCommands.find((found) => found.text.startsWith('\\'));
@@ -114,17 +115,13 @@ export async function applyMigration(
     const { failure } = await session.pipeline(messages);
     if (failure === undefined) return;
     const line = statements[failure.index - opening.length]?.line;
-    return fail(
-      `${line === undefined ? '' : `in line ${line}`}: ${failure.error.message}`,
-      failure.error.serverCode,
-      failure.error.hint,
-    );
+    return fail(line === undefined ? '' : `in line ${line}`, failure.error);
   }
   await session.pipeline(opening);
   for (const statement of statements) {
     const failure = await sendStatement(session, statement);
     if (failure !== undefined) {
-      await fail(`in line ${statement.line}: ${failure.message}`, failure.serverCode, failure.hint);
+      await fail(`in line ${statement.line}`, failure);
     }
   }
   for (const message of closing) await session.query(message);
@@ -143,12 +140,12 @@ function unboundOf({ toolbox, statementTimeoutMs }: Omit<ApplyRequest, 'migratio
   return statementTimeoutMs === undefined ? [] : [toolbox.database.sql.boundStatements(0, 'session')];
 }
 
-/** What the server does not say of a statement that took too long (SQLSTATE 57014: query_canceled). */
+/** What the server does not say of a statement that took too long. */
 export function endedNote(
   { statementTimeoutMs }: Pick<ApplyRequest, 'statementTimeoutMs'>,
-  serverCode: string | undefined,
+  { condition }: Pick<ServerFailure, 'condition'>,
 ): string {
-  if (serverCode !== '57014' || statementTimeoutMs === undefined) return '';
+  if (condition !== 'cancelled' || statementTimeoutMs === undefined) return '';
   return ` (it was ended after ${statementTimeoutMs / 1000} s; prove.statementTimeout sets another bound)`;
 }
 

@@ -156,10 +156,11 @@ export async function applyFixture(
     await session.query(database.sql.rollback);
     throw new FlybackError(
       'script-failed',
-      `The fixture ${path.basename(fixture.file)} failed in line ${statement.line}: ${failure.message}${endedNote(request, failure.serverCode)}`,
+      `The fixture ${path.basename(fixture.file)} failed in line ${statement.line}: ${failure.message}${endedNote(request, failure)}`,
       {
         hint: failure.hint ?? `Correct it: it runs directly after version ${version.text} was applied.`,
         serverCode: failure.serverCode,
+        condition: failure.condition,
       },
     );
   }

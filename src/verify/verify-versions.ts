@@ -67,6 +67,7 @@ async function verifyOne(
         hint: 'Correct the query; it may rely on objects that are there only after the rollback.',
         location: locate(script, query, error.position),
         serverCode: error.serverCode,
+        condition: error.condition,
       },
     );
   }

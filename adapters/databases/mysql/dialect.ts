@@ -8,6 +8,7 @@ export function createMysqlDialect(options: SplitOptions = {}): SqlDialect {
   return {
     split: (text) => splitScript(text, options),
     tokenize: (statement, limit) => tokenizeStatement(statement, limit, options),
+    ddl: 'commits',
     notTransactional: (statement) => notTransactional(statement, options),
     quoteIdentifier,
     quoteLiteral,

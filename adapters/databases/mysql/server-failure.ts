@@ -1,5 +1,6 @@
 import type { ServerFailure } from '../../../src/adapter/database.js';
 import { FlybackError, type ErrorCode } from '../../../src/errors/error.js';
+import type { ServerCondition } from '../../../src/errors/server-condition.js';
 
 /** A failure with both codes: `serverCode` is the error number, which says more than the SQLSTATE (mostly HY000). */
 export interface MysqlFailure extends ServerFailure {
@@ -24,6 +25,51 @@ const closing = new Set([1053, 1152, 1153, 1158, 1159, 1160, 1161, 1184, 1927, 2
 
 const syntaxErrors = new Set([1064, 1149]);
 
+/** By error number (MySQL manual, "Server Error Message Reference"; MariaDB documentation, "MariaDB Error Code Reference"). */
+const conditions: Readonly<Record<number, ServerCondition>> = {
+  1205: 'lock-timeout',
+  3572: 'lock-timeout',
+  1213: 'deadlock',
+  1317: 'cancelled',
+  1969: 'cancelled',
+  3024: 'cancelled',
+  1217: 'dependents-exist',
+  1451: 'dependents-exist',
+  1553: 'dependents-exist',
+  1829: 'dependents-exist',
+  3730: 'dependents-exist',
+  1051: 'table-missing',
+  1146: 'table-missing',
+  1054: 'column-missing',
+  1072: 'column-missing',
+  1091: 'object-missing',
+  1176: 'object-missing',
+  1305: 'object-missing',
+  1360: 'object-missing',
+  1050: 'object-exists',
+  1062: 'key-taken',
+  1586: 'key-taken',
+  1048: 'constraint-violated',
+  1216: 'constraint-violated',
+  1452: 'constraint-violated',
+  3819: 'constraint-violated',
+  4025: 'constraint-violated',
+  1044: 'privilege-missing',
+  1142: 'privilege-missing',
+  1143: 'privilege-missing',
+  1227: 'privilege-missing',
+  1370: 'privilege-missing',
+  1021: 'disk-full',
+  1114: 'disk-full',
+  1206: 'lock-table-full',
+  1264: 'value-unfit',
+  1265: 'value-unfit',
+  1406: 'value-unfit',
+  1292: 'value-unsuited',
+  1366: 'value-unsuited',
+  4038: 'value-unsuited',
+};
+
 /** What a server, or the loss of it, made of `statement`. The cause keeps no statement. */
 export function mysqlFailure(cause: unknown, statement?: string): MysqlFailure {
   const error = cause as DriverError;
@@ -34,6 +80,7 @@ export function mysqlFailure(cause: unknown, statement?: string): MysqlFailure {
   return {
     message: error.message,
     serverCode: errno === undefined ? undefined : String(errno),
+    condition: errno === undefined ? undefined : conditions[errno],
     sqlState: isServers ? error.sqlState : undefined,
     detail: undefined,
     hint: errno === undefined ? undefined : advice(error)?.hint,
@@ -87,6 +134,7 @@ export function sessionError(cause: unknown, doing: string, stage: 'connecting' 
       hint: 'Check the server and the network, then run flyback status to see where things stand.',
       cause,
       serverCode: failure.serverCode,
+      condition: failure.condition,
     });
   }
   const { code, hint } = advice(error) ?? {
@@ -104,7 +152,7 @@ export function sessionError(cause: unknown, doing: string, stage: 'connecting' 
   return new FlybackError(
     stage === 'connected' && code === 'connection-failed' ? 'script-failed' : code,
     `${doing}: ${error.message || String(error.code ?? cause)}.`.replace(/\.\.$/, '.'),
-    { hint, cause, serverCode: failure.serverCode },
+    { hint, cause, serverCode: failure.serverCode, condition: failure.condition },
   );
 }
 

@@ -251,6 +251,7 @@ class DriverSession implements MysqlSession {
       failure: {
         message: 'COPY … FROM STDIN is not a statement of MySQL or MariaDB.',
         serverCode: undefined,
+        condition: undefined,
         detail: undefined,
         hint: 'Use INSERT.',
         position: undefined,

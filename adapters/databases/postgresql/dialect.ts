@@ -7,6 +7,7 @@ import { quoteIdentifier, quoteLiteral } from './quoting.js';
 export const postgresqlDialect: SqlDialect = {
   split: splitScript,
   tokenize: tokenizeStatement,
+  ddl: 'transactional',
   notTransactional,
   quoteIdentifier,
   quoteLiteral,

@@ -175,6 +175,7 @@ export const postgresqlSql: DatabaseSql = {
     return `BEGIN;SELECT ${values.join(', ')}`;
   },
 
+  toolLockEndsWith: 'transaction',
   tryToolLock: ({ keys }: ToolLock) => `SELECT ${tryForTransaction(keys)}`,
   keepToolLock: ({ keys }: ToolLock) => `SELECT ${tryForSession(keys)}`,
   releaseToolLock: ({ keys }: ToolLock) =>

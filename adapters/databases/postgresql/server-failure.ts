@@ -1,5 +1,6 @@
 import type { ServerFailure } from '../../../src/adapter/database.js';
 import { FlybackError, type ErrorCode } from '../../../src/errors/error.js';
+import type { ServerCondition } from '../../../src/errors/server-condition.js';
 
 /** The fields of a pg error that flyback relies on (PostgreSQL manual, "Error and Notice Message Fields"). */
 interface PgError extends Error {
@@ -27,6 +28,39 @@ function limitHint(serverCode: string | undefined): string | undefined {
   return setting === undefined ? undefined : `Raise the limit for the role: ALTER ROLE … SET ${setting} = ….`;
 }
 
+/** By SQLSTATE (PostgreSQL manual, "PostgreSQL Error Codes"). */
+const conditions: Readonly<Record<string, ServerCondition>> = {
+  '2BP01': 'dependents-exist',
+  '2D000': 'commits-by-itself',
+  '22001': 'value-unfit',
+  '22003': 'value-unfit',
+  '22004': 'value-unfit',
+  '22008': 'value-unfit',
+  '23505': 'key-taken',
+  '25001': 'transaction-refused',
+  '40P01': 'deadlock',
+  '42501': 'privilege-missing',
+  '42703': 'column-missing',
+  '42704': 'object-missing',
+  '42883': 'object-missing',
+  '42P01': 'table-missing',
+  '42P07': 'object-exists',
+  '53100': 'disk-full',
+  '55P03': 'lock-timeout',
+  '57014': 'cancelled',
+};
+
+function conditionOf({ code = '', message, hint }: PgError): ServerCondition | undefined {
+  const known = conditions[code];
+  if (known !== undefined) return known;
+  if (code.startsWith('22')) return 'value-unsuited';
+  if (code.startsWith('23')) return 'constraint-violated';
+  // Memory runs out for other reasons too.
+  return code === '53200' && /shared memory|max_locks_per_transaction/.test(`${message}${hint ?? ''}`)
+    ? 'lock-table-full'
+    : undefined;
+}
+
 /** What a server, or the loss of it, made of a message. */
 export function serverFailure(cause: unknown): ServerFailure {
   const error = cause as PgError;
@@ -34,6 +68,7 @@ export function serverFailure(cause: unknown): ServerFailure {
   return {
     message: error.message,
     serverCode: isServers ? error.code : undefined,
+    condition: isServers ? conditionOf(error) : undefined,
     detail: isServers ? error.detail : undefined,
     hint: isServers ? (error.hint ?? limitHint(error.code)) : undefined,
     position: isServers && error.position !== undefined ? Number(error.position) : undefined,
@@ -52,6 +87,7 @@ export function sessionError(cause: unknown, doing: string, stage: 'connecting' 
       hint: failure.hint ?? 'Check the server and the network, then run flyback status to see where things stand.',
       cause,
       serverCode: failure.serverCode,
+      condition: failure.condition,
     });
   }
   const { code: likely, hint } = advice(error);
@@ -60,6 +96,7 @@ export function sessionError(cause: unknown, doing: string, stage: 'connecting' 
     hint,
     cause,
     serverCode: /^[0-9A-Z]{5}$/.test(error.code ?? '') ? error.code : undefined,
+    condition: failure.condition,
   });
 }
 

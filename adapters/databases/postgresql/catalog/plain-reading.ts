@@ -43,11 +43,12 @@ export async function readPlainly(
     ),
   );
   if (sent.failure !== undefined) {
-    const { message, hint, serverCode } = sent.failure.error;
+    const { message, hint, serverCode, condition } = sent.failure.error;
     await session.query('ROLLBACK TO SAVEPOINT flyback_reading; RELEASE SAVEPOINT flyback_reading');
     throw new FlybackError('script-failed', `${what} cannot be read: ${message}`, {
       hint: hint ?? 'Prove in a database whose role may read everything in it.',
       serverCode,
+      condition,
     });
   }
   return sent.results.map((results) => results[2] ?? noRows);

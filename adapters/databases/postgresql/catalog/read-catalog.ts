@@ -51,6 +51,7 @@ export async function readCatalog(session: Session, without: readonly QualifiedN
     throw new FlybackError('internal', `The catalog cannot be read: ${sent.failure.error.message}`, {
       hint: sent.failure.error.hint,
       serverCode: sent.failure.error.serverCode,
+      condition: sent.failure.error.condition,
     });
   }
   return { objects: toObjects(sent.results[1]?.[0]?.rows ?? []) };

@@ -53,6 +53,7 @@ export async function readPart(
     throw new FlybackError(error.code, `The catalog cannot be read: ${error.message}`, {
       hint: error.hint,
       serverCode: error.serverCode,
+      condition: error.condition,
     });
   } finally {
     // The settings go with the savepoint. Where there is none left, the transaction has ended, and that shows elsewhere.

@@ -158,6 +158,7 @@ async function readChanged(
   if (answered.failure !== undefined) {
     throw new FlybackError('internal', `The catalog cannot be read: ${answered.failure.error.message}`, {
       serverCode: answered.failure.error.serverCode,
+      condition: answered.failure.error.condition,
     });
   }
   const [filled, ...read] = answered.results;
