@@ -436,6 +436,8 @@ export interface DatabaseSql {
   /** Columns of this table, or, where there is none, of tables elsewhere that have one of these names in whatever case. Rows: schema, table, kind (table, other), column, type in the words of the SQL standard (character varying, boolean). The table meant comes first. */
   describeTable(table: QualifiedName, otherNames: readonly string[]): string;
   readonly rows: RowSql;
+  /** What enterReplicaMode switches off: foreign keys alone where triggers fire whatever anybody sets. */
+  readonly replicaMode: 'triggers-and-keys' | 'foreign-keys';
   /** Switches triggers off for the script that follows, in replica mode. */
   enterReplicaMode(): string;
   /**
