@@ -73,7 +73,7 @@ export async function runJournalledStep(
 }
 
 /** Changes the session only, so it is applied again before each later statement, in a resumed run too. */
-const sessionSetting = /^(?:set(?!\s+(?:local|constraints)\b)|reset)\b/i;
+const sessionSetting = /^(?:set(?!\s+(?:local|constraints)\b)|reset|use)\b/i;
 
 interface Failure {
   readonly error: FlybackError;
@@ -297,6 +297,8 @@ class JournalledStep {
         },
       ]);
       this.#isStatementOpen = true;
+      // There, a transaction of flyback's own has no settings but the session's.
+      if (toolbox.database.dialect.ddl === 'commits') await this.#setUp(index, recovery);
       this.#request.onEvent?.({ kind: 'statement-started', version: step.version, line: statement.line });
       const started = performance.now();
       const failure =
