@@ -57,9 +57,11 @@ function combined(items: readonly AlterItem[]): OnlineCost | undefined {
   const other = items.filter((item) => !dropsPrimary(item) && !addsPrimary(item));
   // A new primary key instead of the old one: the table is built once, in the order of the new one.
   if (items.some(dropsPrimary) && items.some(addsPrimary)) return together([combined(other) ?? rebuild, rebuild]);
-  const costs = items.map(costOf).filter((cost) => cost !== 'none');
-  if (costs.length === 0) return undefined;
-  const sum = together(costs);
+  const all = items.map(costOf).filter((cost) => cost !== 'none');
+  if (all.length === 0) return undefined;
+  const others = all.filter((cost) => cost !== instantAlone);
+  // Together with anything else, a new name is part of the change.
+  const sum = together(others.length === 0 ? all : others);
   if (sum.algorithm === 'COPY') return sum;
   const addsColumn = items.some((item) => item.does === 'add-column' && item.column.generated === undefined);
   const addsIndex = items.some((item) => item.does === 'add-index');
