@@ -83,6 +83,33 @@ export async function sendStatements(connection: Connection, sql: string): Promi
   });
 }
 
+/** A packet of the driver's, and how to make another one: its buffer begins with room for the header. */
+interface OutgoingPacket {
+  readonly constructor: new (id: number, buffer: Buffer, start: number, end: number) => OutgoingPacket;
+}
+
+const setOption = 0x1b;
+
+/**
+ * Whether a message may hold several statements from here on (COM_SET_OPTION). The driver has no command for it: it goes in
+ * the place of a ping, whose answer nobody reads. Only while nothing else is under way.
+ */
+export async function allowSeveral(connection: Connection, isAllowed: boolean): Promise<void> {
+  const driver = connection as unknown as { writePacket?: (packet: OutgoingPacket) => void };
+  const inherited = Object.getPrototypeOf(driver) as Required<typeof driver>;
+  driver.writePacket = (ping) => {
+    delete driver.writePacket;
+    const bytes = Buffer.from([0, 0, 0, 0, setOption, isAllowed ? 0 : 1, 0]);
+    inherited.writePacket.call(driver, new ping.constructor(0, bytes, 0, bytes.length));
+  };
+  await new Promise<void>((resolve, reject) => {
+    connection.ping((error) => {
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    });
+  });
+}
+
 /** Sends one statement, which may be a procedure that gives several results. Rejects with the driver's error. */
 export async function createQuery(connection: Connection, sql: string): Promise<Answer> {
   const { answers, failure } = await sendStatements(connection, sql);

@@ -17,7 +17,7 @@ import { isSupported, readFacts, variablesQuery, whoQuery } from './facts.js';
 import { guardColumn } from './guard-column.js';
 import { splitScript, tokenizeStatement } from './lexer.js';
 import { quoteLiteral } from './quoting.js';
-import { createQuery, sendStatements, type Answer } from './query.js';
+import { allowSeveral, createQuery, sendStatements, type Answer } from './query.js';
 import { type MysqlFailure, mysqlFailure, sessionError } from './server-failure.js';
 import { type DriverTls, tlsAttempts } from './tls.js';
 
@@ -224,6 +224,7 @@ class DriverSession implements MysqlSession {
       }
       if (outcome.failure !== undefined) return { results, failure: { index: results.length, error: outcome.failure } };
     }
+    if (this.#hasWarnings) await this.#noteWarnings().catch(() => undefined);
     return { results, failure: undefined };
   }
 
@@ -232,12 +233,23 @@ class DriverSession implements MysqlSession {
       // A statement of a script may ask about the one before it; whoever was asked in between would answer for that.
       if (this.#hasWarnings && !asksAboutThePrevious.test(statement)) await this.#noteWarnings();
       this.#hasWarnings = false;
-      const answer = await createQuery(this.#connection, statement);
+      const answer = await this.#askOne(statement);
       this.#inTransaction = answer.inTransaction;
       this.#hasWarnings = answer.warnings > 0;
       return judged([toResult(statement, answer)]);
     } catch (error) {
       return { results: [], failure: this.#failure(error, statement) };
+    }
+  }
+
+  /** Where the end of a statement could be in doubt, the server is told that there is but one. */
+  async #askOne(statement: string): Promise<Answer> {
+    if (!statement.includes(';')) return createQuery(this.#connection, statement);
+    await allowSeveral(this.#connection, false);
+    try {
+      return await createQuery(this.#connection, statement);
+    } finally {
+      await allowSeveral(this.#connection, true).catch(() => undefined);
     }
   }
 
@@ -288,7 +300,6 @@ class DriverSession implements MysqlSession {
     };
   }
 
-  // What the latest statement has warned of is asked for before the next one.
   takeNotices(): readonly string[] {
     const taken = this.#notices;
     this.#notices = [];
@@ -386,7 +397,8 @@ function packets(statements: readonly Sendable[]): readonly (readonly string[])[
   let isOpen = false;
   for (const { text, isLast } of statements) {
     const word = /^[a-z]+/i.exec(text)?.[0].toLowerCase() ?? '';
-    const isCompanion = companions.has(word);
+    // SET NAMES changes how the rest of a message would be read.
+    const isCompanion = companions.has(word) && (word !== 'set' || /^set\s+(?:session\b|@)/i.test(text));
     if (!isOpen || !isCompanion || (hasGuard && word === 'commit')) {
       all.push([]);
       hasGuard = false;
