@@ -1,6 +1,6 @@
 import type { Finding } from '../errors/finding.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
-import type { ChangeType, DataLoss, LockImpact, ObjectRef, Risk } from '../risk/change.js';
+import type { ChangeType, DataLoss, LockImpact, ObjectRef, OnlineChange, Risk } from '../risk/change.js';
 import type { ScriptSource, TakenOver, TriggersMode } from '../scripts/rollback-script.js';
 import type { Expectation } from '../verify/verification.js';
 
