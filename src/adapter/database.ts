@@ -296,10 +296,18 @@ export interface ObjectQuestion {
   readonly dependents: boolean;
 }
 
+/** Why nothing may be run in a session, and what to do about it, as sentences. */
+export interface Refusal {
+  readonly message: string;
+  readonly hint: string;
+}
+
 export interface DatabaseAdapter {
   readonly name: 'postgresql' | 'mysql';
   readonly dialect: SqlDialect;
   connect(settings: ConnectionSettings): Promise<Session>;
+  /** Set-ups of a server or session under which no plan is made. Pure. Undefined, or undefined itself: nothing speaks against it. */
+  readonly refusal?: ((facts: ServerFacts) => Refusal | undefined) | undefined;
   loadClassifier(): Promise<Classifier>;
   /** The same answers for exactly these statements, but the parser is loaded only if one of them needs it. */
   classifierFor(statements: readonly string[]): Promise<Pick<Classifier, 'classify'>>;

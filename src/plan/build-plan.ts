@@ -54,10 +54,12 @@ export interface BuiltPlan {
 /**
  * Makes the plan: which versions, in which order, with exactly which SQL and which consequences. Reads the catalog,
  * changes nothing. Throws FlybackError plan-refused with every reason at once: a gap in the chain, an unusable script,
- * a middle version, the baseline floor.
+ * a middle version, the baseline floor; or for the one that the server or the session is set up wrong.
  */
 export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
   const { history, toolbox, session } = request;
+  const refusal = toolbox.database.refusal?.(session.facts);
+  if (refusal !== undefined) throw new FlybackError('plan-refused', refusal.message, { hint: refusal.hint });
   const selection = selectVersions(history, request.target, toolbox.history);
   const chosen = usableScripts(request, selection);
   const triggers = triggersMode(request);
