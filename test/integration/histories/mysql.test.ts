@@ -110,7 +110,7 @@ forEachMysql('the tools on their own tables', (server) => {
     test('one that has read the history and waits for the lock stops a rollback of data before its commit', async () => {
       const project = await create();
       await project.write({ version: '3', up: 'CREATE TABLE c (id int)', down: 'DROP TABLE c;' });
-      const rollback = finished(project.start(['rollback', '--yes', '--retries', '0']));
+      const rollback = finished(project.start(['rollback', '--yes', '--lock-retries', '0']));
       await becomes(`SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(2)%'`);
       const migrated = project.flyway().migrate();
       const done = await rollback;
