@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../harness/postgres.js';
 import { finished, type CommandResult } from '../harness/project.js';
-import { mysqlGrounds, postgresqlGrounds, until, type Ground, type Holder, type MigrationSql } from './grounds.js';
+import { mysqlGrounds, postgresqlGrounds, until, type Holder, type MigrationSql } from './grounds.js';
 
 /*
  * What every history adapter owes, whatever its tool and its database: asked of the built command and of the real tool, on

@@ -1,4 +1,6 @@
 import * as fs from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { mysql } from '../../../adapters/databases/mysql/index.js';
@@ -19,6 +21,9 @@ import { createKnexProject, tableMigration } from '../../harness/knex.js';
 import { createDatabase, forEachMysql, runOn, type MysqlDatabase } from '../../harness/mysql.js';
 import { createProject, finished, type CommandResult } from '../../harness/project.js';
 import { createSequelizeProject, createUmzugProject, type SequelizeProject } from '../../harness/sequelize.js';
+
+/** Sequelize takes the driver of its dialect by this path. */
+const mariadbDriver = createRequire(import.meta.url).resolve('mariadb');
 
 /*
  * What the tools do on MariaDB besides what test/conformance/history.ts asks of all of them.
@@ -49,10 +54,10 @@ forEachMysql('the tools on their own tables', (server) => {
     return String(row?.['Create Table']).replace(/ AUTO_INCREMENT=\d+/, '');
   };
   /** Compares the table that the tool has made with the one that a scratch database gets in its place. */
-  const expectSameLayout = async (history: HistoryAdapter<never>, table: string): Promise<void> => {
+  const expectSameLayout = async ({ scratch }: Pick<HistoryAdapter, 'scratch'>, table: string): Promise<void> => {
     const own = await shown(table);
     await runOn(database.url, `DROP TABLE \`${table}\``);
-    await runOn(database.url, history.scratch.createTable(mysql, { schema: database.name, name: table }));
+    await runOn(database.url, scratch.createTable(mysql, { schema: database.name, name: table }));
     expect(await shown(table)).toBe(own);
   };
   const lockOf = <Settings extends ToolSettings>(history: HistoryAdapter<Settings>, table: string): ToolLock =>
@@ -95,7 +100,7 @@ forEachMysql('the tools on their own tables', (server) => {
 
     test('the layout of its table', async () => {
       await create();
-      await expectSameLayout(flywayHistory as HistoryAdapter<never>, 'flyway_schema_history');
+      await expectSameLayout(flywayHistory, 'flyway_schema_history');
     });
 
     test('it waits for the lock of the name that flyback takes, and shows as one that does', async () => {
@@ -128,7 +133,7 @@ forEachMysql('the tools on their own tables', (server) => {
 
   describeWithGolangMigrate('golang-migrate', () => {
     const create = async (): Promise<{ readonly folder: string; readonly tool: ReturnType<typeof golangMigrate> }> => {
-      const folder = await fs.mkdtemp(path.join((await import('node:os')).tmpdir(), 'flyback-golang-migrate-'));
+      const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'flyback-golang-migrate-'));
       cleanUp.push(() => fs.rm(folder, { recursive: true, force: true }));
       await fs.writeFile(path.join(folder, '1_a.up.sql'), 'CREATE TABLE a (id int)');
       const tool = golangMigrate(folder, goUrl(database));
@@ -138,7 +143,7 @@ forEachMysql('the tools on their own tables', (server) => {
 
     test('the layout of its table', async () => {
       await create();
-      await expectSameLayout(golangMigrateHistory as HistoryAdapter<never>, 'schema_migrations');
+      await expectSameLayout(golangMigrateHistory, 'schema_migrations');
     });
 
     test('it waits for the lock of the name that flyback takes', async () => {
@@ -149,11 +154,11 @@ forEachMysql('the tools on their own tables', (server) => {
 
   describeWithDbmate('dbmate', () => {
     test('the layout of its table', async () => {
-      const folder = await fs.mkdtemp(path.join((await import('node:os')).tmpdir(), 'flyback-dbmate-'));
+      const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'flyback-dbmate-'));
       cleanUp.push(() => fs.rm(folder, { recursive: true, force: true }));
       await fs.writeFile(path.join(folder, '1_a.sql'), '-- migrate:up\nCREATE TABLE a (id int);\n-- migrate:down\n');
       await wentWell(finished(startDbmate('migrate', folder, database.url)));
-      await expectSameLayout(dbmateHistory as HistoryAdapter<never>, 'schema_migrations');
+      await expectSameLayout(dbmateHistory, 'schema_migrations');
     });
   });
 
@@ -162,7 +167,7 @@ forEachMysql('the tools on their own tables', (server) => {
       const project = await createKnexProject({ database, migrations: [tableMigration(1, 'a')] });
       cleanUp.push(() => project.remove());
       await wentWell(project.knex('migrate:latest'));
-      await expectSameLayout(knexHistory as HistoryAdapter<never>, 'knex_migrations');
+      await expectSameLayout(knexHistory, 'knex_migrations');
     });
 
     test('a table in another database, as schemaName names one', async () => {
@@ -190,11 +195,13 @@ forEachMysql('the tools on their own tables', (server) => {
 
     test('the layout of its table', async () => {
       await created(createSequelizeProject(database, one));
-      await expectSameLayout(sequelize.history as HistoryAdapter<never>, 'SequelizeMeta');
+      await expectSameLayout(sequelize.history, 'SequelizeMeta');
     });
 
     test('by its dialect mariadb, with the driver of that name', async () => {
-      const project = await created(createSequelizeProject(database, one, { config: { dialect: 'mariadb' } }));
+      const project = await created(
+        createSequelizeProject(database, one, { config: { dialect: 'mariadb', dialectModulePath: mariadbDriver } }),
+      );
       await wentWell(project.run(['rollback', '--yes']));
       expect(await project.applied()).toEqual([]);
       expect(await runOn(database.url, 'SHOW TABLES LIKE "a"')).toEqual([]);
