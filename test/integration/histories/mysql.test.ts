@@ -23,7 +23,8 @@ import { createProject, finished, type CommandResult } from '../../harness/proje
 import { createSequelizeProject, createUmzugProject, type SequelizeProject } from '../../harness/sequelize.js';
 
 /** Sequelize takes the driver of its dialect by this path. */
-const mariadbDriver = createRequire(import.meta.url).resolve('mariadb');
+const require = createRequire(import.meta.url);
+const mariadbDriver = require.resolve('mariadb');
 
 /*
  * What the tools do on MariaDB besides what test/conformance/history.ts asks of all of them.
