@@ -428,8 +428,10 @@ export interface DatabaseSql {
   toolApproach(lock: ToolLock): string;
   /** Raises toolNear unless toolApproach has no row. */
   guardApproach(lock: ToolLock): string;
-  /** Shuts everyone else out of the history, and other writers out of the record. */
+  /** Shuts others out of the history (whom: historyLock), and other writers out of the record. */
   lockTables(history: QualifiedName, record: QualifiedName | undefined): string;
+  /** Whether lockTables keeps readers of the history waiting too. Where it does not, a tool may read it at any moment of a run. */
+  readonly historyLock: 'readers' | 'writers';
   /** Remembers, for guardWrites, how much this session has written to the two tables. */
   noteWrites(history: QualifiedName, record: QualifiedName | undefined): string;
   /**
