@@ -295,6 +295,8 @@ async function launch({ programs, folder, port, account, settings }: Launch): Pr
     socket: path.join(folder, 'server.sock'),
     'pid-file': path.join(folder, 'server.pid'),
     'secure-file-priv': folder,
+    // A server that starts removes the temporary tables of all others from a folder that they share.
+    tmpdir: folder,
     'bind-address': '127.0.0.1',
     port: String(port),
     // Thrown away with its data. What was committed still survives the end of the process in the system's memory.
