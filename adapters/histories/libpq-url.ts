@@ -30,8 +30,8 @@ export function splitLibpqUrl(
       code: 'url-value-invalid',
       severity: 'error',
       subject: source,
-      message: `The URL from ${source} ${scheme === undefined ? 'has no scheme' : `begins with ${scheme}://, a database that flyback cannot take back for this tool`}.`,
-      hint: `Use the URL that the tool itself gets: ${Object.keys(schemes)
+      message: `The URL from ${source} ${scheme === undefined ? 'has no scheme' : `begins with ${scheme}://, which is no database that flyback takes back for this tool`}.`,
+      hint: `Use the URL that the tool itself gets: ${[...Object.keys(schemes), 'mysql']
         .map((name) => `${name}://`)
         .join(', ')}.`,
     });

@@ -297,10 +297,18 @@ export interface ObjectQuestion {
   readonly dependents: boolean;
 }
 
+/** Why nothing may be run in a session, and what to do about it, as sentences. */
+export interface Refusal {
+  readonly message: string;
+  readonly hint: string;
+}
+
 export interface DatabaseAdapter {
   readonly name: 'postgresql' | 'mysql';
   readonly dialect: SqlDialect;
   connect(settings: ConnectionSettings): Promise<Session>;
+  /** Set-ups of a server or session under which no plan is made. Pure. Undefined, or undefined itself: nothing speaks against it. */
+  readonly refusal?: ((facts: ServerFacts) => Refusal | undefined) | undefined;
   loadClassifier(): Promise<Classifier>;
   /** The same answers for exactly these statements, but the parser is loaded only if one of them needs it. */
   classifierFor(statements: readonly string[]): Promise<Pick<Classifier, 'classify'>>;
@@ -439,6 +447,8 @@ export interface DatabaseSql {
   /** Columns of this table, or, where there is none, of tables elsewhere that have one of these names in whatever case. Rows: schema, table, kind (table, other), column, type in the words of the SQL standard (character varying, boolean). The table meant comes first. */
   describeTable(table: QualifiedName, otherNames: readonly string[]): string;
   readonly rows: RowSql;
+  /** What enterReplicaMode switches off: foreign keys alone where triggers fire whatever anybody sets. */
+  readonly replicaMode: 'triggers-and-keys' | 'foreign-keys';
   /** Switches triggers off for the script that follows, in replica mode. */
   enterReplicaMode(): string;
   /**

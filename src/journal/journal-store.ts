@@ -25,6 +25,15 @@ export async function readJournal(
   return parseJournal(answer[0], table);
 }
 
+/** Creates the table where DDL commits: outside of every transaction. */
+export async function createJournal(session: Session, database: DatabaseAdapter, table: QualifiedName): Promise<void> {
+  try {
+    await session.query(database.sql.journal.create(table));
+  } catch (error) {
+    if (!(error instanceof FlybackError) || error.condition !== 'object-exists') throw error;
+  }
+}
+
 /** Rows of the journal's read query. Throws FlybackError record-newer for what this flyback does not understand. */
 export function parseJournal(result: QueryResult | undefined, table: QualifiedName): readonly JournalRow[] {
   return (result?.rows ?? []).map(([id, run, text]) => {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Classifier, ObjectFacts, Session } from '../adapter/database.js';
+import type { Classifier, ObjectFacts, Session, SqlDialect } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { ToolSettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
@@ -54,10 +54,12 @@ export interface BuiltPlan {
 /**
  * Makes the plan: which versions, in which order, with exactly which SQL and which consequences. Reads the catalog,
  * changes nothing. Throws FlybackError plan-refused with every reason at once: a gap in the chain, an unusable script,
- * a middle version, the baseline floor.
+ * a middle version, the baseline floor; or for the one that the server or the session is set up wrong.
  */
 export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
   const { history, toolbox, session } = request;
+  const refusal = toolbox.database.refusal?.(session.facts);
+  if (refusal !== undefined) throw new FlybackError('plan-refused', refusal.message, { hint: refusal.hint });
   const selection = selectVersions(history, request.target, toolbox.history);
   const chosen = usableScripts(request, selection);
   const triggers = triggersMode(request);
@@ -202,7 +204,16 @@ function unique(findings: readonly Finding[]): readonly Finding[] {
 }
 
 function triggersMode(request: PlanRequest): Plan['triggers'] {
-  const { session, triggers } = request;
+  const { session, toolbox, triggers } = request;
+  if (toolbox.database.sql.replicaMode === 'foreign-keys') {
+    if (triggers === 'disable') throw triggersStay('--triggers disable (run.triggers) asks for that');
+    return triggers === undefined
+      ? { mode: 'keep', reason: 'this server cannot switch triggers off; foreign keys are checked as usual' }
+      : {
+          mode: triggers,
+          reason: triggers === 'replica' ? 'as asked: foreign key checks off, triggers stay on' : 'as asked',
+        };
+  }
   const may = session.facts.mayUseReplicaMode;
   if (triggers === 'replica' && !may) {
     throw new FlybackError(
@@ -220,6 +231,12 @@ function triggersMode(request: PlanRequest): Plan['triggers'] {
         mode: 'disable',
         reason: `role ${session.facts.user} may not set session_replication_role; the user triggers of the tables that a script writes to are disabled one by one, foreign keys stay on`,
       };
+}
+
+function triggersStay(why: string): FlybackError {
+  return new FlybackError('plan-refused', `MySQL and MariaDB cannot switch triggers off, and ${why}.`, {
+    hint: 'Use keep; or replica, which switches foreign key checks off and looks afterwards that they hold. A script may drop a trigger and create it again.',
+  });
 }
 
 interface DraftStatement {
@@ -241,6 +258,10 @@ function draftStep(
   mode: TriggersMode,
 ): DraftStep {
   const relative = path.relative(request.projectFolder, script.file);
+  const { database } = request.toolbox;
+  if (script.directives.triggers === 'disable' && database.sql.replicaMode === 'foreign-keys') {
+    throw triggersStay(`the script of version ${script.version.text} asks for that (-- flyback: triggers disable)`);
+  }
   const statements = script.statements.map((statement) => {
     const impact = classifier.classify(statement.text);
     if (!('changes' in impact)) {
@@ -275,7 +296,7 @@ function draftStep(
         work: impact.work,
         drops: impact.drops,
         writes: impact.writes,
-        alone: script.transaction === 'on' ? null : aloneBecause(statement.text, impact),
+        alone: script.transaction === 'on' ? null : aloneBecause(statement.text, impact, database.dialect.ddl),
       },
     };
   });
@@ -307,12 +328,15 @@ function draftStep(
   };
 }
 
-/** A procedure or a block may commit, which only a statement outside of a transaction may do. */
-const mayCommit = /^(?:call\b|do\b[\s\S]*\b(?:commit|rollback)\b)/i;
+/** A procedure or a block may commit, which only a statement outside of a transaction may do; or may hold DDL that commits. */
+const mayCommit = {
+  transactional: /^(?:call\b|do\b[\s\S]*\b(?:commit|rollback)\b)/i,
+  commits: /^(?:call|execute)\b/i,
+};
 
-function aloneBecause(text: string, impact: StatementImpact): string | null {
+function aloneBecause(text: string, impact: StatementImpact, ddl: SqlDialect['ddl']): string | null {
   if (impact.notTransactional !== undefined) return impact.notTransactional;
-  return mayCommit.test(text) ? 'It may commit by itself.' : null;
+  return mayCommit[ddl].test(text) ? 'It may commit by itself.' : null;
 }
 
 function redactExpectation(expectation: Expectation, redact: (text: string) => string): Expectation {

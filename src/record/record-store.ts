@@ -88,6 +88,15 @@ export function isCreatedMeanwhile(error: unknown): boolean {
   return error instanceof FlybackError && (error.condition === 'object-exists' || error.condition === 'key-taken');
 }
 
+/** Creates the table in a transaction of its own: where DDL commits what is open, nothing else may be. */
+export async function createRecord(session: Session, database: DatabaseAdapter, table: QualifiedName): Promise<void> {
+  try {
+    await session.query(database.sql.record.create(table));
+  } catch (error) {
+    if (!isCreatedMeanwhile(error)) throw error;
+  }
+}
+
 /** Serialises an entry and chains it to the one before. */
 export function chainEntry(entry: RecordEntry, previousHash: string): RecordRow {
   const text = JSON.stringify(entry);
@@ -123,7 +132,11 @@ export async function appendEntries(
   entries: readonly RecordEntry[],
 ): Promise<readonly string[]> {
   const { sql } = database;
-  const { exists } = await checkRecordTable(session, database, table);
+  let { exists } = await checkRecordTable(session, database, table);
+  if (!exists && database.dialect.ddl === 'commits') {
+    await createRecord(session, database, table);
+    exists = true;
+  }
   try {
     const begin = sql.beginOwn(session.facts, longestWaitMs);
     await session.query(`${begin};${exists ? sql.record.lock(table) : sql.record.create(table)}`);

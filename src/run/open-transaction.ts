@@ -2,7 +2,7 @@ import type { Session } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import { genesisHash } from '../record/record-entry.js';
-import { checkRecordTable, headHash, isCreatedMeanwhile } from '../record/record-store.js';
+import { checkRecordTable, createRecord, headHash, isCreatedMeanwhile } from '../record/record-store.js';
 import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.js';
 import { pause } from './pause.js';
 import { stepSettings, type RunRequest } from './run-request.js';
@@ -51,11 +51,16 @@ async function tryToOpen(
   const { sql } = toolbox.database;
   const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
   await takeToolLock(request);
-  let createRecord = false;
+  let makesRecord = false;
   try {
     const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
+    if (!record.exists && request.mode === 'for-real' && toolbox.database.dialect.ddl === 'commits') {
+      await session.query(sql.rollback);
+      await createRecord(session, toolbox.database, plan.recordTable);
+      return await tryToOpen(request, expected);
+    }
     // Not in a dry run: what is created would be rolled back, and the entry is written afterwards.
-    createRecord = !record.exists && request.mode === 'for-real';
+    makesRecord = !record.exists && request.mode === 'for-real';
     const existing = record.exists ? plan.recordTable : undefined;
     const opened = await session.pipeline([
       [
@@ -67,7 +72,7 @@ async function tryToOpen(
       approachQuery(request),
       ...(record.exists
         ? [sql.record.head(plan.recordTable)]
-        : createRecord
+        : makesRecord
           ? [sql.record.create(plan.recordTable)]
           : []),
     ]);
@@ -79,15 +84,16 @@ async function tryToOpen(
     const remembering = request.mode === 'for-real' ? await rememberingProcesses(request, approach) : [];
     if (remembering.length > 0) {
       await session.query(sql.rollback);
+      if (sql.toolLockEndsWith === 'session') await releaseSessionLock(request);
       return { remembering };
     }
     return {
       lastHash: record.exists ? headHash(last?.[0], plan.recordTable) : genesisHash,
-      record: createRecord ? plan.recordTable : existing,
+      record: makesRecord ? plan.recordTable : existing,
     };
   } catch (error) {
     await session.query(sql.rollback).catch(() => undefined);
-    if (createRecord && isCreatedMeanwhile(error)) return tryToOpen(request, expected);
+    if (makesRecord && isCreatedMeanwhile(error)) return tryToOpen(request, expected);
     throw error;
   }
 }
@@ -135,6 +141,17 @@ export async function takeSessionLock(request: RunRequest): Promise<void> {
   const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
   const take = toolbox.database.sql.keepToolLock(lock);
   await untilLocked(request, async () => (await session.query(take)).at(-1)?.rows[0]?.[0] === 't');
+}
+
+/**
+ * Gives back what takeSessionLock took, and what a transaction took whose lock outlives it. A caller's own stays: locks that
+ * end with the session are not counted. Never throws: a broken connection has let go already.
+ */
+export async function releaseSessionLock({ session, toolbox, plan, holdsLock }: RunRequest): Promise<void> {
+  const { sql } = toolbox.database;
+  if (sql.toolLockEndsWith === 'session' && holdsLock === true) return;
+  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
+  await session.query(sql.releaseToolLock(lock)).catch(() => undefined);
 }
 
 /** `tryOnce` gives true for the lock, or who has it where that is known. */

@@ -13,7 +13,7 @@ import { entryFormat, type RecordEntry } from '../record/record-entry.js';
 import { chainEntry, checkRecordTable, headHash } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { judgeOpenStatement } from './interrupted-statement.js';
-import { takeFlag, takeSessionLock } from './open-transaction.js';
+import { releaseSessionLock, takeFlag, takeSessionLock } from './open-transaction.js';
 import { requestOf, type RollbackOptions } from './rollback.js';
 import { runJournalledStep } from './run-journalled-step.js';
 import { outcomeOf } from './run-mixed.js';
@@ -229,9 +229,7 @@ async function underLock<T>(
       await requireRecord(project);
       return await work();
     } finally {
-      await session
-        .query(toolbox.database.sql.releaseToolLock(toolbox.history.toolLock(toolbox.database, table, session.facts)))
-        .catch(() => undefined);
+      await releaseSessionLock(request);
     }
   } finally {
     request.signal?.removeEventListener('abort', onAbort);

@@ -4,12 +4,12 @@ import type { Finding } from '../errors/finding.js';
 import { sha256 } from '../fingerprint/fingerprint.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
 import { openRuns, type OpenRun } from '../journal/journal-state.js';
-import { parseJournal } from '../journal/journal-store.js';
+import { createJournal, parseJournal } from '../journal/journal-store.js';
 import { journalTableOf, type JournalEntry, type JournalFinished } from '../journal/journal.js';
 import { resumeNeeded } from '../journal/resume-needed.js';
 import type { PlannedStatement, PlanStep } from '../plan/plan.js';
 import type { RecordedStatement, RecordOutcome } from '../record/record-entry.js';
-import { chainEntry, checkRecordTable, headHash, isCreatedMeanwhile } from '../record/record-store.js';
+import { chainEntry, checkRecordTable, createRecord, headHash, isCreatedMeanwhile } from '../record/record-store.js';
 import { locate } from '../scripts/locate.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { Statement } from '../scripts/statement.js';
@@ -20,6 +20,7 @@ import { aboutToMigrate, approachQuery, rememberingProcesses } from './approach.
 import { compareHistory } from './open-transaction.js';
 import { cancelledError, pause } from './pause.js';
 import { recordedStatement } from './recorded-statement.js';
+import { maySwitchConstraints } from './step-messages.js';
 import { stepSettings, type RunRequest, type StepInspector } from './run-request.js';
 import type { StepOutcome, StepResult } from './run-result.js';
 import { checkTouched } from './run-step.js';
@@ -72,7 +73,7 @@ export async function runJournalledStep(
 }
 
 /** Changes the session only, so it is applied again before each later statement, in a resumed run too. */
-const sessionSetting = /^(?:set(?!\s+(?:local|constraints)\b)|reset)\b/i;
+const sessionSetting = /^(?:set(?!\s+(?:local|constraints)\b)|reset|use)\b/i;
 
 interface Failure {
   readonly error: FlybackError;
@@ -182,8 +183,14 @@ class JournalledStep {
     const { session, toolbox, plan } = this.#request;
     const { sql } = toolbox.database;
     const { step } = this.#input;
+    const { ddl } = toolbox.database.dialect;
     const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
     const hasJournal = (await session.query(sql.journal.describe(this.#journal)))[0]?.rows[0]?.[0] === 't';
+    if (ddl === 'commits' && !(record.exists && hasJournal)) {
+      if (!record.exists) await createRecord(session, toolbox.database, plan.recordTable);
+      if (!hasJournal) await createJournal(session, toolbox.database, this.#journal);
+      return this.#begin();
+    }
     const begin: OwnWork = async () => {
       const sent = await session.pipeline([
         sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
@@ -290,6 +297,8 @@ class JournalledStep {
         },
       ]);
       this.#isStatementOpen = true;
+      // There, a transaction of flyback's own has no settings but the session's.
+      if (toolbox.database.dialect.ddl === 'commits') await this.#setUp(index, recovery);
       this.#request.onEvent?.({ kind: 'statement-started', version: step.version, line: statement.line });
       const started = performance.now();
       const failure =
@@ -510,6 +519,7 @@ class JournalledStep {
         this.#exactlyOne(removed);
       }
       await this.#verify(pending);
+      await this.#checkKeys();
       await this.#lookAfter();
       const row = chainEntry(this.#recordEntry('committed', undefined), last);
       ({ hash } = row);
@@ -548,6 +558,18 @@ class JournalledStep {
 
   #drift(): readonly Finding[] | undefined {
     return this.#driftBefore === undefined ? undefined : [...this.#driftBefore, ...this.#driftAfter];
+  }
+
+  /** Statements that commit by themselves cannot be checked in a transaction of their own: all is checked when all has run. */
+  async #checkKeys(): Promise<void> {
+    const { session, toolbox, scriptSchema } = this.#request;
+    const { sql } = toolbox.database;
+    const { step } = this.#input;
+    if (sql.replicaMode !== 'foreign-keys') return;
+    if (step.triggers !== 'replica' && !maySwitchConstraints(step.statements)) return;
+    const asked = await session.query(`${sql.useScriptPath(session.facts, scriptSchema)};${sql.touchedConstraints()}`);
+    const unchecked = await checkTouched(this.#request, step, step.statements, asked.at(-1)?.rows[0]?.[0]);
+    this.#warnings.push(...unchecked.filter((warning) => !this.#warnings.includes(warning)));
   }
 
   async #verify(pending: readonly string[]): Promise<void> {
@@ -800,7 +822,11 @@ class JournalledStep {
     const { session, toolbox, settings } = this.#request;
     const ordinary = stepSettings(this.#request);
     const own = recovery?.waitsAside === true ? { ...ordinary, lockTimeoutMs: settings.concurrentWaitMs } : ordinary;
-    await session.query(toolbox.database.sql.setUpSession(session.facts, own));
+    const { sql } = toolbox.database;
+    await session.query(sql.setUpSession(session.facts, own));
+    if (this.#input.step.triggers === 'replica' && sql.replicaMode === 'foreign-keys') {
+      await session.query(sql.enterReplicaMode());
+    }
     for (const [at, statement] of this.#input.script.statements.entries()) {
       if (at >= index) break;
       if (sessionSetting.test(statement.text)) await session.query(statement.text);

@@ -3,7 +3,7 @@ import type { HistoryEntry } from '../history/history.js';
 import type { PlanStep } from '../plan/plan.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { writeAfterwards } from './aftermath.js';
-import { takeSessionLock } from './open-transaction.js';
+import { releaseSessionLock, takeSessionLock } from './open-transaction.js';
 import { cancelledError } from './pause.js';
 import { runJournalledStep } from './run-journalled-step.js';
 import type { RunRequest } from './run-request.js';
@@ -24,7 +24,7 @@ export async function runMixed(
   request: RunRequest,
   runTransactional: (part: RunRequest) => Promise<RunResult>,
 ): Promise<RunResult> {
-  const { plan, session, toolbox } = request;
+  const { plan, session } = request;
   if (session.facts.proxied) throw poolerBetween();
   const results: StepResult[] = [];
   const warnings: string[] = [];
@@ -48,6 +48,7 @@ export async function runMixed(
           scripts: part.scripts,
           entries,
           part: { before, of: plan.steps.length },
+          holdsLock: true,
         });
         results.push(...result.steps);
         warnings.push(...result.warnings);
@@ -73,14 +74,7 @@ export async function runMixed(
       if (failure !== undefined) break;
     }
   } finally {
-    // A broken connection has let go already.
-    await session
-      .query(
-        toolbox.database.sql.releaseToolLock(
-          toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts),
-        ),
-      )
-      .catch(() => undefined);
+    await releaseSessionLock(request);
   }
   for (const step of plan.steps.slice(results.length)) results.push(notRun(step));
   return { run: request.runId, outcome, steps: results, failure, recordHash, warnings };

@@ -7,7 +7,7 @@ import { chainEntry } from '../record/record-store.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import { rollBack, wasCommitted, writeAfterwards } from './aftermath.js';
 import { aboutToMigrate, staleWarning } from './approach.js';
-import { openTransaction } from './open-transaction.js';
+import { openTransaction, releaseSessionLock } from './open-transaction.js';
 import { cancelledError, pause, throwIfCancelled } from './pause.js';
 import type { RunRequest } from './run-request.js';
 import type { RunResult, StepOutcome, StepResult } from './run-result.js';
@@ -41,13 +41,13 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
 async function execute(own: RunRequest): Promise<RunResult> {
   requirePlanned(own);
   const runTransactional = async (part: RunRequest): Promise<RunResult> => new TransactionalRun(part).execute();
-  const run = async (): Promise<RunResult> =>
-    own.plan.steps.every((step) => step.transaction === 'on')
-      ? runTransactional(own)
-      : (await import('./run-mixed.js')).runMixed(own, runTransactional);
+  const run = async (request: RunRequest): Promise<RunResult> =>
+    request.plan.steps.every((step) => step.transaction === 'on')
+      ? runTransactional(request)
+      : (await import('./run-mixed.js')).runMixed(request, runTransactional);
   const { toolbox, plan, session, mode } = own;
   const { flag } = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
-  return flag === undefined || mode === 'dry-run' ? run() : (await import('./under-flag.js')).underFlag(own, run);
+  return flag === undefined || mode === 'dry-run' ? run(own) : (await import('./under-flag.js')).underFlag(own, run);
 }
 
 /** The scripts must be those that the plan was made from. */
@@ -322,6 +322,7 @@ class TransactionalRun {
     const { toolbox, plan, session, mode } = this.#request;
     if (
       this.#keepsLock ||
+      toolbox.database.sql.toolLockEndsWith === 'session' ||
       mode === 'dry-run' ||
       plan.transaction === 'single' ||
       plan.steps.length < 2 ||
@@ -349,16 +350,9 @@ class TransactionalRun {
   }
 
   async #releaseLock(): Promise<void> {
-    const { toolbox, plan, session } = this.#request;
-    if (!this.#keepsLock) return;
-    // A broken connection has let go already.
-    await session
-      .query(
-        toolbox.database.sql.releaseToolLock(
-          toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts),
-        ),
-      )
-      .catch(() => undefined);
+    const { sql } = this.#request.toolbox.database;
+    if (!this.#keepsLock && sql.toolLockEndsWith === 'transaction') return;
+    await releaseSessionLock(this.#request);
     this.#keepsLock = false;
   }
 

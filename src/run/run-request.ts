@@ -29,6 +29,8 @@ export interface RunRequest {
   readonly runId: string;
   /** When the plan given here is a part of a longer one: how many steps came before, and how many there are. */
   readonly part?: { readonly before: number; readonly of: number } | undefined;
+  /** The caller holds the migration tool's lock for the session, and gives it back itself. */
+  readonly holdsLock?: boolean | undefined;
   /** Takes secrets out of text before it is recorded. */
   readonly redact: (text: string) => string;
   readonly now: () => Date;

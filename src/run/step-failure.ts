@@ -12,7 +12,7 @@ export function isLockTimeout(failure: ServerFailure): boolean {
 
 /** The guard of a transaction has seen a session that may have read the history before: guardApproach. */
 export function isToolNear(failure: ServerFailure): boolean {
-  return failure.message.includes(`"${guardMarks.toolNear}"`);
+  return failure.message.includes(guardMarks.toolNear);
 }
 
 /** The server ran out of room for locks (max_locks_per_transaction). */
@@ -23,7 +23,7 @@ export function isLockTableFull(failure: ServerFailure): boolean {
 /** A failure of flyback's own statements around a script. */
 export function guardError(failure: ServerFailure, table: QualifiedName): FlybackError {
   const name = `${table.schema}.${table.name}`;
-  const marked = (mark: string): boolean => failure.message.includes(`"${mark}"`);
+  const marked = (mark: string): boolean => failure.message.includes(mark);
   if (marked(guardMarks.historyChanged)) {
     return new FlybackError(
       'history-changed',

@@ -97,7 +97,7 @@ export function stepMessages(
 }
 
 /** Words with which a script may switch constraints off by itself, whatever the mode. */
-const switching = /replication_role|\btrigger\b/i;
+const switching = /replication_role|foreign_key_checks|\btrigger\b/i;
 
 /** True when one of the statements could switch foreign keys or deferrable keys off without being told to. */
 export function maySwitchConstraints(statements: readonly PlannedStatement[]): boolean {

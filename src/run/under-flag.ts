@@ -1,5 +1,5 @@
 import { FlybackError } from '../errors/error.js';
-import { takeFlag, takeSessionLock } from './open-transaction.js';
+import { releaseSessionLock, takeFlag, takeSessionLock } from './open-transaction.js';
 import { cancelledError } from './pause.js';
 import { lockMissing } from './run-mixed.js';
 import type { RunRequest } from './run-request.js';
@@ -7,9 +7,8 @@ import type { RunResult } from './run-result.js';
 import { afterRun, leftWarning, lowerFlag } from './tool-flag.js';
 
 /** Runs under the flag of a tool that locks by a row. The run itself frees it where it comes to its end. */
-export async function underFlag(request: RunRequest, run: () => Promise<RunResult>): Promise<RunResult> {
-  const { session, toolbox, plan } = request;
-  const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
+export async function underFlag(request: RunRequest, run: (own: RunRequest) => Promise<RunResult>): Promise<RunResult> {
+  const { session } = request;
   // A pooler may move the next statement to another session: the key of one would outlive us there.
   const keepsKey = !session.facts.proxied;
   let hasKey = false;
@@ -24,14 +23,13 @@ export async function underFlag(request: RunRequest, run: () => Promise<RunResul
       return await lockMissing(request, request.signal?.aborted === true ? cancelledError() : error);
     }
     try {
-      const result = await afterRun(request, await run());
+      const result = await afterRun(request, await run({ ...request, holdsLock: hasKey }));
       return wasLeft ? { ...result, warnings: [leftWarning(request), ...result.warnings] } : result;
     } catch (error) {
       await lowerFlag(request);
       throw error;
     }
   } finally {
-    // A broken connection has let go already.
-    if (hasKey) await session.query(toolbox.database.sql.releaseToolLock(lock)).catch(() => undefined);
+    if (hasKey) await releaseSessionLock(request);
   }
 }

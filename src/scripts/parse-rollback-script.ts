@@ -436,18 +436,20 @@ class ScriptParser {
     if (this.#needsNone !== undefined) {
       const { index, words } = this.#needsNone;
       const statement = this.#split.statements[index] as Statement;
+      const commits = this.#input.dialect.ddl === 'commits';
       if (directives.transaction === 'on') {
         this.#report.add(
           'needs-no-transaction',
           statement,
-          `${words} cannot run inside a transaction, and the directive transaction on asks for one.`,
+          `${words} ${commits ? 'commits what is open' : 'cannot run inside a transaction'}, and the directive transaction on asks for one.`,
           'Remove the directive: flyback then runs the script statement by statement, journalled.',
         );
         return 'on';
       }
       const begin = this.#takenOver.find((part) => part.part === 'begin');
       if (begin === undefined) {
-        if (directives.transaction === undefined) {
+        // Where every DDL commits, that it does so is no surprise; the plan says it of each statement.
+        if (directives.transaction === undefined && !commits) {
           this.#report.add(
             'runs-without-transaction',
             statement,
@@ -459,7 +461,9 @@ class ScriptParser {
         this.#report.add(
           'transaction-impossible',
           statement,
-          `${words} cannot run between the BEGIN and COMMIT of this script: run by psql, it would fail here.`,
+          commits
+            ? `${words} commits what is open: BEGIN and COMMIT of this script hold nothing together.`
+            : `${words} cannot run between the BEGIN and COMMIT of this script: run by psql, it would fail here.`,
           'flyback runs the script statement by statement, journalled; remove BEGIN and COMMIT.',
         );
       }

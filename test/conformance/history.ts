@@ -1,19 +1,16 @@
 import type { ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createDatabase, runOn, testServers, type TestDatabase } from '../harness/postgres.js';
-import { finished, snapshot, type CommandResult } from '../harness/project.js';
+import type { TestDatabase } from '../harness/postgres.js';
+import { finished, type CommandResult } from '../harness/project.js';
+import { mysqlGrounds, postgresqlGrounds, until, type Ground, type Holder, type MigrationSql } from './grounds.js';
 
 /*
- * What every history adapter owes, whatever its tool: asked of the built command and of the real tool, on real servers.
+ * What every history adapter owes, whatever its tool and its database: asked of the built command and of the real tool, on
+ * real servers.
  */
 
-/** One migration as SQL; how the tool wants it is its fixture's business. */
-export interface MigrationSql {
-  readonly up: string;
-  readonly down: string;
-}
+export type { MigrationSql } from './grounds.js';
 
 /** A project of one tool, with flyback beside it. Migrations are numbered from 1. */
 export interface ToolProject {
@@ -42,19 +39,14 @@ export interface HistoryFixture {
   readonly hasDown: boolean;
   /** Whether a version in the middle can go while higher ones stay. */
   readonly holes: boolean;
-  /** What the tool does while flyback is at work: waits for it, or ends with a failure at once. */
+  /** What the tool does while flyback is at work on PostgreSQL: waits for it, or ends with a failure at once. */
   readonly meanwhile: 'waits' | 'refuses';
+  /** The same on MySQL, and when a rollback was left half-way: it may also take no notice. */
+  readonly onMysql: {
+    readonly meanwhile: 'waits' | 'refuses' | 'takes no notice';
+    readonly halfWay: 'refuses' | 'takes no notice';
+  };
 }
-
-const four: readonly MigrationSql[] = [
-  { up: 'CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1), (2)', down: 'DROP TABLE a' },
-  { up: 'ALTER TABLE a ADD note text', down: 'ALTER TABLE a DROP COLUMN note' },
-  {
-    up: 'CREATE TABLE b (a int REFERENCES a); INSERT INTO b VALUES (1)',
-    down: 'DROP TABLE b',
-  },
-  { up: 'CREATE VIEW v AS SELECT note FROM a', down: 'DROP VIEW v' },
-];
 
 interface Status {
   readonly versions: readonly { readonly version: string; readonly state: string; readonly rollback: unknown }[];
@@ -62,18 +54,18 @@ interface Status {
 
 /** The suite, once for each server of this run. */
 export function describeHistory(fixture: HistoryFixture): void {
-  describe.each(testServers())('PostgreSQL $major', (server) => {
+  describe.each([...postgresqlGrounds(), ...mysqlGrounds()])('$name', (ground) => {
     let database: TestDatabase;
     let project: ToolProject;
-    let holder: ReturnType<typeof hold> | undefined;
+    let holder: Holder | undefined;
 
     beforeAll(async () => {
-      database = await createDatabase(server.url);
+      database = await ground.createDatabase();
     });
     afterAll(() => database.drop());
     beforeEach(async () => {
-      await runOn(database.url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public');
-      project = await fixture.create(database, four);
+      await ground.empty(database);
+      project = await fixture.create(database, ground.migrations);
       const done = await project.up();
       expect(done, done.stderr).toMatchObject({ code: 0 });
       expect(await project.applied()).toEqual([1, 2, 3, 4]);
@@ -83,32 +75,40 @@ export function describeHistory(fixture: HistoryFixture): void {
       await project.remove();
     });
 
+    const commits = ground.ddl === 'commits';
+    const meanwhile = commits ? fixture.onMysql.meanwhile : fixture.meanwhile;
+    const becomes = (sql: string): Promise<void> => until((text) => ground.query(database, text), sql);
+    const tables = (): Promise<readonly string[]> => ground.tables(database);
+    const snapshot = (): Promise<string> => ground.snapshot(database);
     const run = (...commandLine: readonly string[]): Promise<CommandResult> => finished(project.start(commandLine));
     const wentWell = async (...commandLine: readonly string[]): Promise<CommandResult> => {
       const done = await run(...commandLine);
       expect(done, `${done.stdout}\n${done.stderr}`).toMatchObject({ code: 0 });
       return done;
     };
-    const tables = async (): Promise<readonly string[]> => {
-      const rows = await runOn(
-        database.url,
-        `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname IN ('a', 'b', 'v') ORDER BY 1`,
-      );
-      return rows.map((row) => String(row['relname']));
+    /** Scripts without a statement that commits; what they come to is no matter. */
+    const writeDataOnly = async (): Promise<void> => {
+      const scripts = [
+        'DELETE FROM a WHERE id > 99',
+        'UPDATE a SET note = NULL',
+        'DELETE FROM b',
+        'UPDATE a SET note = 1',
+      ];
+      for (const [index, sql] of scripts.entries()) await project.writeRollback(index + 1, `${sql};\n`);
     };
 
     /** Without what the tool notes of itself: times, ranks and batches differ from run to run. */
     const schema = async (): Promise<readonly string[]> =>
-      (await snapshot(database)).split('\n').filter((line) => !fixture.ownTables.some((table) => line.includes(table)));
+      (await snapshot()).split('\n').filter((line) => !fixture.ownTables.some((table) => line.includes(table)));
 
     test('status names each applied version with its rollback, and changes nothing', async () => {
-      const before = await snapshot(database);
+      const before = await snapshot();
       const { versions } = JSON.parse((await wentWell('status', '--json')).stdout) as Status;
       expect(versions.map(({ version, state }) => `${version} ${state}`)).toEqual(
         [1, 2, 3, 4].map((number) => `${project.version(number)} applied`),
       );
       expect(versions.every(({ rollback }) => rollback !== null)).toBe(true);
-      expect(await snapshot(database)).toBe(before);
+      expect(await snapshot()).toBe(before);
     });
 
     test('what is taken back is pending for the tool, which applies it again', async () => {
@@ -123,11 +123,22 @@ export function describeHistory(fixture: HistoryFixture): void {
     });
 
     test('a dry run does all of it and leaves nothing', async () => {
-      const before = await snapshot(database);
-      await wentWell('rollback', '--all', '--single-transaction', '--dry-run');
-      expect(await snapshot(database)).toBe(before);
+      if (commits) await writeDataOnly();
+      const before = await snapshot();
+      const done = await wentWell('rollback', '--all', '--single-transaction', '--dry-run');
+      expect(done.stdout + done.stderr).toContain(project.version(1));
+      expect(await snapshot()).toBe(before);
       expect(await project.applied()).toEqual([1, 2, 3, 4]);
     });
+
+    if (commits) {
+      test('what commits by itself has no dry run', async () => {
+        const before = await snapshot();
+        const refused = await run('rollback', '--all', '--dry-run');
+        expect(refused, refused.stderr).toMatchObject({ code: 1 });
+        expect(await snapshot()).toBe(before);
+      });
+    }
 
     test('everything can be taken back, a transaction for each version, and applied again', async () => {
       await wentWell('rollback', '--all', '--yes');
@@ -138,23 +149,25 @@ export function describeHistory(fixture: HistoryFixture): void {
     });
 
     test('a script that fails leaves everything as it was, and so does a verification', async () => {
-      const before = await snapshot(database);
-      await project.writeRollback(3, 'DROP TABLE b;\nDROP TABLE no_such_table;\n');
+      if (commits) await writeDataOnly();
+      const first = commits ? 'DELETE FROM b' : 'DROP TABLE b';
+      const before = await snapshot();
+      await project.writeRollback(3, `${first};\nDELETE FROM no_such_table;\n`);
       const failed = await run('rollback', '--to', project.version(2), '--single-transaction', '--yes');
       expect(failed, failed.stderr).toMatchObject({ code: 3 });
       expect(failed.stderr).toContain('no_such_table');
       await project.writeRollback(
         3,
-        'DROP TABLE b;\n-- flyback: verify there is nothing left\nSELECT id FROM a;\n-- expect: no rows\n',
+        `${first};\n-- flyback: verify there is nothing left\nSELECT id FROM a;\n-- expect: no rows\n`,
       );
       const unmet = await run('rollback', '--to', project.version(2), '--single-transaction', '--yes');
       expect(unmet, unmet.stderr).toMatchObject({ code: 1 });
-      expect(await snapshot(database)).toBe(before);
+      expect(await snapshot()).toBe(before);
       expect(await project.applied()).toEqual([1, 2, 3, 4]);
     });
 
     test(`a version in the middle ${fixture.holes ? 'can go, as the plan says' : 'is refused before anything happens'}`, async () => {
-      const before = await snapshot(database);
+      const before = await snapshot();
       const planned = await run('plan', '--only', project.version(3));
       if (fixture.holes) {
         expect(planned.stdout).toContain('middle-version');
@@ -163,7 +176,7 @@ export function describeHistory(fixture: HistoryFixture): void {
       } else {
         expect(planned, planned.stderr).toMatchObject({ code: 1 });
         expect(await run('rollback', '--only', project.version(3), '--yes')).toMatchObject({ code: 1 });
-        expect(await snapshot(database)).toBe(before);
+        expect(await snapshot()).toBe(before);
       }
     });
 
@@ -187,16 +200,15 @@ export function describeHistory(fixture: HistoryFixture): void {
       });
     }
 
-    test(`while flyback is at work the tool ${fixture.meanwhile}, and both agree afterwards`, async () => {
-      await project.writeRollback(4, 'SELECT pg_sleep(1.5);\nDROP VIEW v;\n');
+    test(`while flyback is at work the tool ${meanwhile}, and both agree afterwards`, async () => {
+      const sleep = ground.sleep(1.5);
+      await project.writeRollback(4, `${sleep.statement};\nDROP VIEW v;\n`);
       const rollback = project.start(['rollback', '--yes']);
       const ended = finished(rollback);
-      await until(
-        database,
-        `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1.5)%' AND state = 'active'`,
-      );
+      await becomes(sleep.runs);
       const up = await project.up();
-      if (fixture.meanwhile === 'refuses') expect(up.code).not.toBe(0);
+      if (meanwhile === 'refuses') expect(up.code).not.toBe(0);
+      else expect(up, up.stderr).toMatchObject({ code: 0 });
       const done = await ended;
       expect(done, done.stderr).toMatchObject({ code: 0 });
       // A tool that waited has applied it again, or believes that nothing was to do; then its next run does.
@@ -208,22 +220,13 @@ export function describeHistory(fixture: HistoryFixture): void {
     test('while the tool is at work flyback waits', async () => {
       await wentWell('rollback', '--to', project.version(3), '--yes');
       // A reader of the table keeps the tool's migration waiting in mid-work.
-      holder = hold(database, 'LOCK TABLE a IN ACCESS EXCLUSIVE MODE');
-      await until(
-        database,
-        `SELECT 1 FROM pg_locks WHERE relation = 'public.a'::regclass AND mode = 'AccessExclusiveLock' AND granted`,
-      );
+      holder = await ground.holdTable(database);
       const up = project.up();
-      await until(database, `SELECT 1 FROM pg_locks WHERE relation = 'public.a'::regclass AND NOT granted`);
+      await becomes(ground.waitsForTable);
+      const flybackWaits = await ground.flybackWaits(database);
       const rollback = finished(project.start(['rollback', '--yes']));
       // A history that says that the tool is at work is refused at once.
-      await Promise.race([
-        rollback,
-        until(
-          database,
-          `SELECT 1 FROM pg_stat_activity WHERE application_name = 'flyback' AND (wait_event_type = 'Lock' OR state = 'idle')`,
-        ),
-      ]);
+      await Promise.race([rollback, becomes(flybackWaits)]);
       await holder.release();
       expect(await up).toMatchObject({ code: 0 });
       const done = await rollback;
@@ -239,25 +242,22 @@ export function describeHistory(fixture: HistoryFixture): void {
       ]);
     });
 
-    test('killed in the middle of a version, it has done the ones before and nothing of that one', async () => {
-      await project.writeRollback(3, 'DROP TABLE b;\nSELECT pg_sleep(30);\n');
+    /** Kills flyback in the middle of version 3, and what it left on the server. */
+    const killedIn = async (sql: string): Promise<void> => {
+      const sleep = ground.sleep(30);
+      await project.writeRollback(3, `${sql};\n${sleep.statement};\n`);
       const rollback = project.start(['rollback', '--to', project.version(2), '--yes']);
       const ended = finished(rollback);
-      await until(
-        database,
-        `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' AND state = 'active'`,
-      );
+      await becomes(sleep.runs);
       rollback.kill('SIGKILL');
       await ended;
-      await runOn(
-        database.url,
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-      );
-      await until(
-        database,
-        `SELECT 1 WHERE (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) = 1`,
-      );
+      await ground.endSessions(database);
+    };
+
+    test('killed in the middle of a version, it has done the ones before and nothing of that one', async () => {
+      await killedIn(commits ? 'DELETE FROM b' : 'DROP TABLE b');
       expect(await tables()).toEqual(['a', 'b']);
+      expect(await ground.query(database, 'SELECT a FROM b')).toHaveLength(1);
       await project.writeRollback(3, 'DROP TABLE b;\n');
       await wentWell('rollback', '--yes');
       expect(await tables()).toEqual(['a']);
@@ -266,41 +266,36 @@ export function describeHistory(fixture: HistoryFixture): void {
       expect(await project.applied()).toEqual([1, 2, 3, 4]);
     });
 
-    test('without a transaction it is journalled, and the tool sees the version go at the end', async () => {
-      await runOn(database.url, 'CREATE INDEX apart ON a (note)');
-      await project.writeRollback(4, 'DROP INDEX CONCURRENTLY apart;\nDROP VIEW v;\n');
-      await wentWell('rollback', '--yes');
-      expect(await project.applied()).toEqual([1, 2, 3]);
-      expect(await tables()).toEqual(['a', 'b']);
-    });
+    if (commits) {
+      test(`killed between statements, the tool ${fixture.onMysql.halfWay}, and resume finishes`, async () => {
+        await killedIn('DROP TABLE b');
+        expect(await tables()).toEqual(['a']);
+        const up = await project.up();
+        if (fixture.onMysql.halfWay === 'refuses') expect(up.code).not.toBe(0);
+        else expect(up, up.stderr).toMatchObject({ code: 0 });
+        expect(await run('rollback', '--yes')).toMatchObject({ code: 4 });
+        await project.writeRollback(3, 'DROP TABLE b;\n');
+        await wentWell('resume', '--changed-script', '--yes');
+        expect(await tables()).toEqual(fixture.onMysql.halfWay === 'refuses' ? ['a'] : ['a', 'v']);
+        expect(await project.up()).toMatchObject({ code: 0 });
+        expect(await project.applied()).toEqual([1, 2, 3, 4]);
+        expect(await tables()).toEqual(['a', 'b', 'v']);
+      });
+
+      test('a script with data alone is one transaction, and the tool sees the version go', async () => {
+        await writeDataOnly();
+        await wentWell('rollback', '--to', project.version(2), '--yes');
+        expect(await project.applied()).toEqual([1, 2]);
+        expect(await ground.query(database, 'SELECT a FROM b')).toEqual([]);
+      });
+    } else {
+      test('without a transaction it is journalled, and the tool sees the version go at the end', async () => {
+        await ground.query(database, 'CREATE INDEX apart ON a (note)');
+        await project.writeRollback(4, 'DROP INDEX CONCURRENTLY apart;\nDROP VIEW v;\n');
+        await wentWell('rollback', '--yes');
+        expect(await project.applied()).toEqual([1, 2, 3]);
+        expect(await tables()).toEqual(['a', 'b']);
+      });
+    }
   });
-}
-
-/** Waits until a query has a row. */
-async function until(database: TestDatabase, query: string): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if ((await runOn(database.url, query)).length > 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`It has not come to this within 10 s: ${query}`);
-}
-
-/** A session that holds what it took until it is told, once or more. */
-function hold(database: TestDatabase, sql: string): { release(): Promise<void> } {
-  const opened = (async () => {
-    const client = new pg.Client({ connectionString: database.url });
-    await client.connect();
-    await client.query(`BEGIN; ${sql}`);
-    return client;
-  })();
-  let isOpen = true;
-  return {
-    release: async () => {
-      if (!isOpen) return;
-      isOpen = false;
-      const client = await opened;
-      await client.query('ROLLBACK');
-      await client.end();
-    },
-  };
 }

@@ -13,7 +13,7 @@ export type DbmateInstallation = { readonly program: string } | { readonly missi
 const sourceFolder = fileURLToPath(new URL('dbmate/', import.meta.url));
 const cacheFolder = fileURLToPath(new URL('../../node_modules/.cache/flyback/', import.meta.url));
 
-/** Builds dbmate's library with its PostgreSQL driver and a small command around it, once for each state of the sources. Never throws. */
+/** Builds dbmate's library with its PostgreSQL and MySQL drivers and a small command around it, once for each state of the sources. Never throws. */
 export async function installDbmate(): Promise<DbmateInstallation> {
   const hash = createHash('sha256');
   for (const name of ['main.go', 'go.mod', 'go.sum']) hash.update(await fs.readFile(path.join(sourceFolder, name)));

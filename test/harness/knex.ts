@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isMysql, mysqlKeys } from './databases.js';
 import type { TestDatabase } from './postgres.js';
 import { command, finished, type CommandResult } from './project.js';
 
@@ -58,8 +59,7 @@ export async function createKnexProject(options: KnexProjectOptions): Promise<Kn
   await fs.symlink(modules, path.join(folder, 'node_modules'));
   await fs.writeFile(
     path.join(folder, 'knexfile.js'),
-    options.knexfile ??
-      `module.exports = { client: 'pg', connection: ${JSON.stringify(database.url)}, migrations: ${options.settings ?? '{}'} };\n`,
+    options.knexfile ?? `module.exports = { ${clientOf(database)}, migrations: ${options.settings ?? '{}'} };\n`,
   );
   await fs.writeFile(path.join(folder, 'flyback.toml'), options.flyback ?? '[knex]\nload = true\n');
   const environment = (more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv => ({
@@ -100,6 +100,13 @@ export async function createKnexProject(options: KnexProjectOptions): Promise<Kn
   };
   for (const migration of options.migrations ?? []) await project.write(migration);
   return project;
+}
+
+/** The knexfile's client and connection, as JavaScript. */
+export function clientOf(database: TestDatabase): string {
+  return isMysql(database)
+    ? `client: 'mysql2', connection: ${JSON.stringify(mysqlKeys(database))}`
+    : `client: 'pg', connection: ${JSON.stringify(database.url)}`;
 }
 
 /** A migration that makes a table, and a script that drops it. */

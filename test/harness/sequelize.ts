@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import type { MigrationSql, ToolProject } from '../conformance/history.js';
+import { isMysql } from './databases.js';
 import type { TestDatabase } from './postgres.js';
 import { command, finished, type CommandResult } from './project.js';
 
@@ -49,7 +50,9 @@ export async function createSequelizeProject(
 ): Promise<SequelizeProject> {
   const url = new URL(database.url);
   const production = {
-    dialect: 'postgres',
+    ...(isMysql(database)
+      ? { dialect: 'mysql', dialectOptions: { multipleStatements: true } }
+      : { dialect: 'postgres' }),
     host: url.hostname,
     port: Number(url.port),
     database: database.name,
@@ -146,7 +149,7 @@ function umzugProgram(url: string, pattern: string, storage: string): string {
   return `const { Umzug, SequelizeStorage } = require(${JSON.stringify(require.resolve('umzug'))});
 const { Sequelize } = require(${JSON.stringify(require.resolve('sequelize'))});
 const fs = require('node:fs'), path = require('node:path');
-const sequelize = new Sequelize(${JSON.stringify(url)}, { logging: false });
+const sequelize = new Sequelize(${JSON.stringify(url)}, { logging: false${url.startsWith('mysql:') ? ', dialectOptions: { multipleStatements: true }' : ''} });
 const downOf = (file) => file.endsWith('.up.sql') ? file.replace('.up.sql', '.down.sql') : path.join(path.dirname(file), 'down', path.basename(file));
 const umzug = new Umzug({
   migrations: {

@@ -1,7 +1,5 @@
 import type { Classifier } from '../../../src/adapter/database.js';
-import { FlybackError } from '../../../src/errors/error.js';
-
-/** Reads what a statement does from its tokens. */
+import { notTransactional } from './not-transactional.js';
 export async function loadClassifier(): Promise<Classifier> {
-  throw new FlybackError('internal', 'Statements of MySQL are not classified yet.');
+  return { classify: (t) => { const w = notTransactional(t); return { changes: w === undefined ? ['update-data'] : ['drop-table'], objects: [], drops: [], cascade: false, writes: [], locks: [], work: 'none', dataLoss: 'no', notTransactional: w === undefined ? undefined : `${w} commits.`, transactionControl: false }; }, inverseHints: () => [] };
 }

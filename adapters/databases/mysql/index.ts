@@ -3,6 +3,7 @@ import type { ConnectionSettings } from '../../../src/config/config.js';
 import { mysqlDialect } from './dialect.js';
 import { mysqlLocks } from './lock-queries.js';
 import { readObjectFacts } from './object-facts.js';
+import { refusalOf } from './refusal.js';
 import { mysqlSql } from './run-sql.js';
 import { connectMysql } from './session.js';
 
@@ -11,6 +12,7 @@ export const mysql: DatabaseAdapter = {
   name: 'mysql',
   dialect: mysqlDialect,
   connect: (settings: ConnectionSettings) => connectMysql(settings),
+  refusal: refusalOf,
   loadClassifier: async () => (await import('./classifier.js')).loadClassifier(),
   classifierFor: async () => (await import('./classifier.js')).loadClassifier(),
   objectFacts: readObjectFacts,

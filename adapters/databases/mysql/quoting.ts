@@ -1,3 +1,5 @@
+import type { QualifiedName } from '../../../src/history/history.js';
+
 /** Quotes an identifier, always, so that case, special characters and key words are kept; whatever ANSI_QUOTES says. */
 export function quoteIdentifier(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
@@ -11,4 +13,9 @@ export function quoteIdentifier(name: string): string {
 export function quoteLiteral(text: string): string {
   if (!text.includes('\\') && !text.includes('\0')) return `'${text.replaceAll("'", "''")}'`;
   return `_utf8mb4 X'${Buffer.from(text, 'utf8').toString('hex')}'`;
+}
+
+/** A table with its database. */
+export function qualified({ schema, name }: QualifiedName): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
 }

@@ -14,6 +14,7 @@ import type {
 import type { ConnectionSettings, HostAddress } from '../../../src/config/config.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import { isSupported, readFacts, variablesQuery, whoQuery } from './facts.js';
+import { guardColumn } from './guard-column.js';
 import { splitScript, tokenizeStatement } from './lexer.js';
 import { quoteLiteral } from './quoting.js';
 import { createQuery, type Answer } from './query.js';
@@ -182,7 +183,9 @@ class DriverSession implements MysqlSession {
   async query(sql: string): Promise<readonly QueryResult[]> {
     const outcome = await this.pipeline([sql]);
     if (outcome.failure !== undefined) {
-      throw sessionError(outcome.failure.error.cause, 'The server refused a statement of flyback', 'connected');
+      const { error } = outcome.failure;
+      if (error.cause === undefined) throw new FlybackError('script-failed', error.message, { hint: error.hint });
+      throw sessionError(error.cause, 'The server refused a statement of flyback', 'connected');
     }
     return outcome.results[0] ?? [];
   }
@@ -217,6 +220,8 @@ class DriverSession implements MysqlSession {
         const answer = await createQuery(this.#connection, statement);
         this.#inTransaction = answer.inTransaction;
         const result = toResult(statement, answer);
+        const mark = brokenGuard(result);
+        if (mark !== undefined) return { results, failure: { index, error: guardFailure(mark) } };
         results.push(result);
         if (answer.warnings > 0 && !asksAboutThePrevious.test(statements[index + 1] ?? '')) await this.#noteWarnings();
         onAnswer?.(index, result);
@@ -315,6 +320,26 @@ function toResult(statement: string, answer: Answer): QueryResult {
     rowCount: answer.affectedRows ?? answer.rows.length,
     columns: answer.columns,
     rows: answer.rows,
+  };
+}
+
+/** The mark of a guard that does not hold; undefined for one that does, and for whatever is no guard. */
+function brokenGuard({ columns, rows }: QueryResult): string | undefined {
+  if (columns.length !== 1 || columns[0] !== guardColumn) return undefined;
+  const value = rows[0]?.[0];
+  return value === 't' ? undefined : (value ?? 'no answer');
+}
+
+function guardFailure(mark: string): ServerFailure {
+  return {
+    message: `A guard of flyback does not hold: ${mark}`,
+    serverCode: undefined,
+    condition: undefined,
+    detail: undefined,
+    hint: undefined,
+    position: undefined,
+    connectionLost: false,
+    cause: undefined,
   };
 }
 

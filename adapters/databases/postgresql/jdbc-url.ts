@@ -133,7 +133,7 @@ const foreignSchemes: readonly (readonly [RegExp, string, string])[] = [
   [
     /^jdbc:aws-wrapper:/i,
     'jdbc:aws-wrapper is a Java driver with its own failover and sign-in',
-    'Give flyback a plain jdbc:postgresql URL of the writer endpoint (--url or FLYBACK_URL), with a password or a fresh IAM token in FLYBACK_PASSWORD.',
+    'Give flyback a plain URL of the writer endpoint (--url or FLYBACK_URL), with a password or a fresh IAM token in FLYBACK_PASSWORD.',
   ],
   [
     /^jdbc:tc:/i,
@@ -146,14 +146,9 @@ const foreignSchemes: readonly (readonly [RegExp, string, string])[] = [
     'Give flyback the URL without "-secretsmanager" (--url or FLYBACK_URL) and the password in a variable (--password-env NAME).',
   ],
   [
-    /^jdbc:(mysql|mariadb):|^(mysql|mariadb):/i,
-    'flyback rolls back PostgreSQL only; this URL is for MySQL or MariaDB',
-    'Use a jdbc:postgresql: or postgres:// URL.',
-  ],
-  [
     /^jdbc:google:|^jdbc:snowflake:|^jdbc:redshift:|^jdbc:/i,
-    "its JDBC driver is not PostgreSQL's",
-    'Use a jdbc:postgresql: or postgres:// URL.',
+    "its JDBC driver is neither PostgreSQL's nor MySQL's nor MariaDB's",
+    'Use a URL of one of these: jdbc:postgresql:, jdbc:mysql: or jdbc:mariadb:.',
   ],
 ];
 
@@ -167,7 +162,7 @@ function splitUrl(url: string): UrlParts | (UrlProblem & { code: string }) {
   }
   return {
     problem: 'it does not begin with jdbc:postgresql: or postgres://',
-    hint: 'Write jdbc:postgresql://host:5432/database or postgres://user@host:5432/database.',
+    hint: 'Write jdbc:postgresql://host:5432/database or postgres://user@host:5432/database; for MySQL and MariaDB mysql://user@host:3306/database.',
     code: 'url-invalid',
   };
 }

@@ -234,6 +234,7 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
 
   guardRecord: (record: QualifiedName) => `SELECT ${require(recordSql.isGuarded(record), guardMarks.tablesWritten)}`,
 
+  replicaMode: 'triggers-and-keys',
   enterReplicaMode: () => `SET LOCAL session_replication_role = replica`,
 
   afterScript: (session: ServerFacts, settings: StepSettings) =>

@@ -53,8 +53,10 @@ export const dbmateHistory: HistoryAdapter<DbmateSettings> = {
   opensTransaction: () => true,
   forecast,
   scratch: {
-    createTable: (database, table) =>
-      `CREATE TABLE IF NOT EXISTS ${database.sql.qualified(table)} (version varchar PRIMARY KEY)`,
+    createTable: (database, table) => {
+      const type = database.name === 'mysql' ? 'varchar(128)' : 'varchar';
+      return `CREATE TABLE IF NOT EXISTS ${database.sql.qualified(table)} (version ${type} PRIMARY KEY)`;
+    },
     clearTable: (database, table) => `DELETE FROM ${database.sql.qualified(table)}`,
     insertRow: (database, table, migration) =>
       `INSERT INTO ${database.sql.qualified(table)} (version) VALUES (${database.dialect.quoteLiteral(migration.version?.text ?? '')})`,

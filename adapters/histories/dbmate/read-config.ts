@@ -3,7 +3,8 @@ import path from 'node:path';
 import { parseEnv } from 'node:util';
 import type { Sourced, ToolConfigReading, ToolConfigRequest } from '../../../src/config/readers.js';
 import type { Finding } from '../../../src/errors/finding.js';
-import { splitLibpqUrl } from '../libpq-url.js';
+import { splitLibpqUrl, type LibpqUrl } from '../libpq-url.js';
+import { isMysqlUrl } from '../mysql-url.js';
 import { readOwnKeys } from '../own-keys.js';
 import type { DbmateSettings } from './settings.js';
 import { usualTable } from './table.js';
@@ -35,10 +36,13 @@ export async function readDbmateConfig(request: ToolConfigRequest): Promise<Tool
 
   const address = url ?? variable(own.databaseEnv?.value ?? 'DATABASE_URL');
   if (address !== undefined) sources['url'] = address.source;
+  const isMysql = address !== undefined && isMysqlUrl(address.value);
   const reading =
     address === undefined
       ? undefined
-      : splitLibpqUrl(address, { postgres: 'require', postgresql: 'require' }, request.environment, findings);
+      : isMysql
+        ? readMysqlUrl(address)
+        : splitLibpqUrl(address, { postgres: 'require', postgresql: 'require' }, request.environment, findings);
   if (reading?.own.has('socket') === true) {
     findings.push({
       code: 'url-value-invalid',
@@ -51,7 +55,8 @@ export async function readDbmateConfig(request: ToolConfigRequest): Promise<Tool
 
   const named = table ?? own.table ?? variable('DBMATE_MIGRATIONS_TABLE');
   sources['table'] = named?.source ?? 'default';
-  const parts = (named?.value ?? usualTable).split('.');
+  // On MySQL dbmate quotes the whole name, dots and all.
+  const parts = isMysql ? [named?.value ?? usualTable] : (named?.value ?? usualTable).split('.');
   const searchPath = reading?.own.get('search_path');
   return {
     settings: {
@@ -75,6 +80,22 @@ export async function readDbmateConfig(request: ToolConfigRequest): Promise<Tool
     sources,
     secrets: [],
     findings,
+  };
+}
+
+/** In the Go driver's form, as dbmate makes it of its own (pkg/driver/mysql), so that parameters mean what they mean there. */
+function readMysqlUrl({ value }: Sourced): Pick<LibpqUrl, 'url' | 'properties' | 'own'> {
+  const [, credentials = '', host = '', path = '', query = ''] =
+    /^\w+:\/\/(?:([^/?]*)@)?([^/?@]*)(\/[^?]*)?(?:\?(.*))?$/s.exec(value.trim()) ?? [];
+  if (/[()]/.test(host)) return { url: value, properties: {}, own: new Map() };
+  const parameters = query.split('&').filter((parameter) => parameter !== '');
+  const socket = new URLSearchParams(query).get('socket') ?? '';
+  const address = socket === '' ? `tcp(${host})` : `unix(${socket})`;
+  const rest = parameters.filter((parameter) => !parameter.startsWith('socket=')).join('&');
+  return {
+    url: `mysql://${credentials === '' ? '' : `${credentials}@`}${address}${path}${rest === '' ? '' : `?${rest}`}`,
+    properties: {},
+    own: new Map(),
   };
 }
 

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Command, DatabaseAdapter, QueryResult, ToolLock } from '../../../src/adapter/database.js';
 import type { Condition } from '../../../src/adapter/history.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import type { HistoryEntry, QualifiedName } from '../../../src/history/history.js';
 import type { Migration } from '../../../src/history/migration.js';
+import { ownLock } from '../own-lock.js';
 import type { DbmateSettings } from './settings.js';
 
 export const usualTable = 'schema_migrations';
@@ -91,9 +91,7 @@ export function removeRow(database: DatabaseAdapter, table: QualifiedName, entry
  * dbmate takes no lock. The key is flyback's own, so that two rollbacks exclude each other; a dbmate that begins later waits at
  * its first look at the history, which is locked.
  */
-export function toolLock(_database: DatabaseAdapter, table: QualifiedName): ToolLock {
-  const digest = createHash('sha256')
-    .update(`flyback dbmate ${JSON.stringify([table.schema, table.name])}`)
-    .digest();
-  return { kind: 'advisory', keys: [String(digest.readBigInt64BE(0))], approach: undefined };
+export function toolLock(database: DatabaseAdapter, table: QualifiedName): ToolLock {
+  const text = `flyback dbmate ${JSON.stringify([table.schema, table.name])}`;
+  return { ...ownLock(database, text), approach: undefined };
 }

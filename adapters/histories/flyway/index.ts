@@ -32,7 +32,8 @@ export const flywayHistory: HistoryAdapter<FlywaySettings> = {
     name: 'Flyway',
     migrate: 'flyway migrate',
     repair: 'flyway repair may help',
-    connection: 'Set url in flyway.toml or flyway.conf, or FLYWAY_URL, or give --url jdbc:postgresql://host/database.',
+    connection:
+      'Set url in flyway.toml or flyway.conf, or FLYWAY_URL, or give --url jdbc:postgresql://host/database (jdbc:mysql:, jdbc:mariadb:).',
   },
   applied: 'known',
   versions: flywayVersions,

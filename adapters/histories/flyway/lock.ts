@@ -6,9 +6,11 @@ const advisoryLockBase = 77431708279161n;
 
 /**
  * The lock that Flyway takes around every migration: an advisory lock whose key is derived from the quoted name of the
- * history table. Transaction and session locks share the key and block each other.
+ * history table. Transaction and session locks share the key and block each other. On MySQL a named lock
+ * (MySQLNamedLockTemplate), unless the server belongs to a Galera cluster.
  */
-export function toolLock(_database: DatabaseAdapter, table: QualifiedName): ToolLock {
+export function toolLock(database: DatabaseAdapter, table: QualifiedName): ToolLock {
+  if (database.name === 'mysql') return namedLock(table);
   const quoted = [table.schema, table.name].map((name) => `"${name.replaceAll('"', '""')}"`).join('.');
   const key = String(advisoryLockBase + BigInt(javaHashCode(quoted)));
   return {
@@ -20,6 +22,14 @@ export function toolLock(_database: DatabaseAdapter, table: QualifiedName): Tool
       common: commonTexts,
     },
   };
+}
+
+/** A migrate that has read the history and waits asks again every ten seconds, for ever; before that nothing tells of it. */
+function namedLock(table: QualifiedName): ToolLock {
+  const quoted = [table.schema, table.name].map((name) => `\`${name.replaceAll('`', '``')}\``).join('.');
+  const key = `Flyway-${javaHashCode(quoted)}`;
+  const asks = String.raw`^SELECT GET_LOCK\('${key}', ?[0-9]+\)`;
+  return { kind: 'named', keys: [key], approach: { asks, own: [], common: [] } };
 }
 
 /*

@@ -14,11 +14,15 @@ export function lockId(databaseName: string, ...names: readonly string[]): strin
 }
 
 /**
- * golang-migrate holds a session's advisory lock while it migrates, and reads the version under it. What it calls the database
- * depends on how it was started: the command line takes the path of the URL with its slash, a program that hands over a
- * connection the bare name. Both are taken, in ascending order.
+ * golang-migrate holds a lock of its session while it migrates, and reads the version under it. On MySQL it is named by the
+ * number of "database:table" (database/mysql/mysql.go), and a migrate that has waited 10 s for it gives up. On PostgreSQL what
+ * it calls the database depends on how it was started: the command line takes the path of the URL with its slash, a program
+ * that hands over a connection the bare name. Both are taken, in ascending order.
  */
-export function toolLock(_database: DatabaseAdapter, table: QualifiedName, { databaseName }: LockFacts): ToolLock {
+export function toolLock(database: DatabaseAdapter, table: QualifiedName, { databaseName }: LockFacts): ToolLock {
+  if (database.name === 'mysql') {
+    return { kind: 'named', keys: [lockId(`${databaseName}:${table.name}`)], approach: undefined };
+  }
   const keys = [`/${databaseName}`, databaseName].map((name) => lockId(name, table.schema, table.name));
   return { kind: 'advisory', keys: keys.sort((a, b) => Number(a) - Number(b)), approach: undefined };
 }

@@ -5,6 +5,6 @@ export interface GolangMigrateSettings extends ToolSettings {
   /** Absolute path of the folder with the migrations (`-path`, or `-source` with a file URL). */
   readonly folder: string;
   readonly table: string;
-  /** Given by a quoted name alone; undefined: the current schema of the connection. */
+  /** Given by a quoted name alone; undefined: the current schema of the connection, which on MySQL is its database. */
   readonly schema: string | undefined;
 }

@@ -29,7 +29,7 @@ export const knexHistory: HistoryAdapter<KnexSettings> = {
     migrate: 'knex migrate:latest',
     repair: 'knex migrate:list says what it makes of it',
     connection:
-      'Let flyback load the knexfile ([knex] load = true in flyback.toml, or --load-code true), or give --url postgres://user@host/database.',
+      'Let flyback load the knexfile ([knex] load = true in flyback.toml, or --load-code true), or give --url postgres://user@host/database, or mysql://.',
   },
   applied: 'known',
   versions: knexVersions,

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { DatabaseAdapter, ToolLock } from '../../../src/adapter/database.js';
 import type { QualifiedName } from '../../../src/history/history.js';
+import { ownLock } from '../own-lock.js';
 
 /** Neither free (0) nor Knex's own mark (1): whoever finds it knows that flyback left it. */
 export const flybackMark = 7355;
@@ -11,12 +11,10 @@ export const flybackMark = 7355;
  * one holds from one that was left behind.
  */
 export function toolLock(database: DatabaseAdapter, table: QualifiedName): ToolLock {
-  const name = database.sql.qualified(table);
   const lockName = `${table.name}_lock`;
   const lockTable = pattern(lockName);
   return {
-    kind: 'advisory',
-    keys: [createHash('sha256').update(`flyback knex ${name}`).digest().readBigInt64BE(0).toString()],
+    ...ownLock(database, `flyback knex ${JSON.stringify([table.schema, table.name])}`),
     flag: {
       table: { schema: table.schema, name: lockName },
       column: 'is_locked',
@@ -25,13 +23,17 @@ export function toolLock(database: DatabaseAdapter, table: QualifiedName): ToolL
       unlock: 'knex migrate:unlock',
       restore: 'knex migrate:list',
     },
-    approach: {
-      asks: `^update ${lockTable} set "is_locked" = `,
-      own: [`^select "name" from ${pattern(table.name)} order by "id" asc$`, `^select \\* from ${lockTable}$`],
-      common: ['^BEGIN;?$'],
-      // Its command line connects anew; a service that looks at its migrations now and then keeps its connections.
-      newerThanSeconds: 60,
-    },
+    approach:
+      database.name === 'mysql'
+        ? // Its statements are over at once, and nothing tells of them afterwards.
+          undefined
+        : {
+            asks: `^update ${lockTable} set "is_locked" = `,
+            own: [`^select "name" from ${pattern(table.name)} order by "id" asc$`, `^select \\* from ${lockTable}$`],
+            common: ['^BEGIN;?$'],
+            // Its command line connects anew; a service that looks at its migrations now and then keeps its connections.
+            newerThanSeconds: 60,
+          },
   };
 }
 

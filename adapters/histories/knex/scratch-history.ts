@@ -5,12 +5,17 @@ import type { Migration } from '../../../src/history/migration.js';
 
 /** Knex's own layout of the table (table-creator.js), and its insert with a batch of its own for each migration. */
 export const scratchHistory: ScratchHistory = {
-  createTable: (database: DatabaseAdapter, table: QualifiedName) =>
-    `CREATE TABLE IF NOT EXISTS ${database.sql.qualified(table)} (
- id serial PRIMARY KEY,
+  createTable: (database: DatabaseAdapter, table: QualifiedName) => {
+    const [id, time] =
+      database.name === 'mysql'
+        ? ['int unsigned NOT NULL AUTO_INCREMENT', 'timestamp NULL']
+        : ['serial', 'timestamptz'];
+    return `CREATE TABLE IF NOT EXISTS ${database.sql.qualified(table)} (
+ id ${id} PRIMARY KEY,
  name varchar(255),
  batch integer,
- migration_time timestamptz)`,
+ migration_time ${time})`;
+  },
 
   clearTable: (database: DatabaseAdapter, table: QualifiedName) => `DELETE FROM ${database.sql.qualified(table)}`,
 

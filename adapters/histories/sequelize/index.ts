@@ -28,14 +28,14 @@ const words = {
     migrate: 'sequelize-cli db:migrate',
     repair: 'correct the names in the table by hand',
     connection:
-      "Configure it in sequelize-cli's config file, or give --url postgres://user@host/database (FLYBACK_URL), with the password in FLYBACK_PASSWORD.",
+      "Configure it in sequelize-cli's config file, or give --url postgres://user@host/database, or mysql:// (FLYBACK_URL), with the password in FLYBACK_PASSWORD.",
   },
   umzug: {
     name: 'Umzug',
     migrate: 'umzug.up()',
     repair: 'correct the names in the table by hand',
     connection:
-      'Umzug has no configuration of its own: give --url postgres://user@host/database (FLYBACK_URL), with the password in FLYBACK_PASSWORD.',
+      'Umzug has no configuration of its own: give --url postgres://user@host/database, or mysql:// (FLYBACK_URL), with the password in FLYBACK_PASSWORD.',
   },
 } as const satisfies Record<ToolName, ToolWords>;
 

@@ -5,7 +5,10 @@ export function scratchHistory(column: string): ScratchHistory {
   return {
     createTable: (database, table) => {
       const name = database.dialect.quoteIdentifier(column);
-      return `CREATE TABLE IF NOT EXISTS ${database.sql.qualified(table)} (${name} VARCHAR(255) NOT NULL PRIMARY KEY)`;
+      const columns = `${name} VARCHAR(255) NOT NULL PRIMARY KEY`;
+      return database.name === 'mysql'
+        ? `CREATE TABLE IF NOT EXISTS ${database.sql.qualified(table)} (${columns}, UNIQUE KEY ${name} (${name})) ENGINE=InnoDB DEFAULT CHARSET=utf8 COLLATE=utf8_unicode_ci`
+        : `CREATE TABLE IF NOT EXISTS ${database.sql.qualified(table)} (${columns})`;
     },
     insertRow: (database, table, migration) =>
       `INSERT INTO ${database.sql.qualified(table)} (${database.dialect.quoteIdentifier(column)}) VALUES (${database.dialect.quoteLiteral(migration.script)})`,

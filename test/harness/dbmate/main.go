@@ -1,4 +1,4 @@
-// Command dbmate runs commands of dbmate's own library, with the one driver that the tests need.
+// Command dbmate runs commands of dbmate's own library, with the drivers that the tests need.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/amacneil/dbmate/v2/pkg/dbmate"
+	_ "github.com/amacneil/dbmate/v2/pkg/driver/mysql"
 	_ "github.com/amacneil/dbmate/v2/pkg/driver/postgres"
 )
 

@@ -4,8 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { describeHistory, type HistoryFixture } from '../../conformance/history.js';
+import { isMysql, runOn } from '../../harness/databases.js';
 import { describeWithDbmate, startDbmate } from '../../harness/dbmate.js';
-import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
+import { createDatabase, newestServer, type TestDatabase } from '../../harness/postgres.js';
 import { command, finished, type CommandResult } from '../../harness/project.js';
 
 const numberOf = (index: number): string => `2025010100000${String(index + 1)}`;
@@ -18,12 +19,15 @@ function flybackIn(folder: string, commandLine: readonly string[]): ChildProcess
   });
 }
 
+const urlOf = (database: TestDatabase): string =>
+  isMysql(database) ? database.url : `${database.url}?sslmode=disable`;
+
 async function createFolder(database: TestDatabase, files: Readonly<Record<string, string>>): Promise<string> {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'flyback-dbmate-'));
   await fs.mkdir(path.join(folder, 'db', 'migrations'), { recursive: true });
   await fs.mkdir(path.join(folder, 'rollbacks'));
   await fs.writeFile(path.join(folder, 'flyback.toml'), 'tool = "dbmate"\n');
-  await fs.writeFile(path.join(folder, '.env'), `DATABASE_URL="${database.url}?sslmode=disable"\n`);
+  await fs.writeFile(path.join(folder, '.env'), `DATABASE_URL="${urlOf(database)}"\n`);
   for (const [name, text] of Object.entries(files)) await fs.writeFile(path.join(folder, name), text);
   return folder;
 }
@@ -34,6 +38,7 @@ const fixture: HistoryFixture = {
   hasDown: true,
   holes: true,
   meanwhile: 'waits',
+  onMysql: { meanwhile: 'takes no notice', halfWay: 'takes no notice' },
   create: async (database, migrations) => {
     const files = migrations.map(({ up, down }, index) => [
       `db/migrations/${numberOf(index)}_step.sql`,
@@ -41,7 +46,7 @@ const fixture: HistoryFixture = {
     ]);
     const folder = await createFolder(database, Object.fromEntries(files) as Record<string, string>);
     const tool = (name: 'migrate' | 'rollback'): Promise<CommandResult> =>
-      finished(startDbmate(name, path.join(folder, 'db', 'migrations'), `${database.url}?sslmode=disable`));
+      finished(startDbmate(name, path.join(folder, 'db', 'migrations'), urlOf(database)));
     return {
       folder,
       up: () => tool('migrate'),

@@ -18,6 +18,7 @@ const fixture: HistoryFixture = {
   hasDown: false,
   holes: true,
   meanwhile: 'waits',
+  onMysql: { meanwhile: 'refuses', halfWay: 'refuses' },
   create: async (database, migrations) => {
     const versions = migrations.map(({ up, down }, index) => ({ version: String(index + 1), up, down }));
     const project = await createProject({ database, versions });

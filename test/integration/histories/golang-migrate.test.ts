@@ -7,8 +7,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { postgresql } from '../../../adapters/databases/postgresql/index.js';
 import { toolLock } from '../../../adapters/histories/golang-migrate/lock.js';
 import { describeHistory, type HistoryFixture } from '../../conformance/history.js';
+import { goUrl, isMysql, runOn } from '../../harness/databases.js';
 import { describeWithGolangMigrate, golangMigrate, type GolangMigrate } from '../../harness/golang-migrate.js';
-import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
+import { createDatabase, newestServer, type TestDatabase } from '../../harness/postgres.js';
 import { command, finished, type CommandResult } from '../../harness/project.js';
 
 function flybackIn(folder: string, url: string, commandLine: readonly string[]): ChildProcess {
@@ -25,6 +26,7 @@ const fixture: HistoryFixture = {
   hasDown: true,
   holes: false,
   meanwhile: 'waits',
+  onMysql: { meanwhile: 'waits', halfWay: 'refuses' },
   create: async (database, migrations) => {
     const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'flyback-golang-migrate-'));
     const path_ = path.join(folder, 'db', 'migrations');
@@ -40,7 +42,7 @@ const fixture: HistoryFixture = {
       await fs.writeFile(name(index + 1, 'up'), up);
       await fs.writeFile(name(index + 1, 'down'), down);
     }
-    const url = `${database.url}?sslmode=disable`;
+    const url = isMysql(database) ? goUrl(database) : `${database.url}?sslmode=disable`;
     const tool = golangMigrate(path_, url);
     return {
       folder,
@@ -49,7 +51,8 @@ const fixture: HistoryFixture = {
       applied: async () => {
         const rows = await runOn(database.url, 'SELECT version, dirty FROM schema_migrations');
         const [row] = rows;
-        if (rows.length > 1 || row?.['dirty'] === true) throw new Error(`Not a clean history: ${JSON.stringify(rows)}`);
+        if (rows.length > 1 || Number(row?.['dirty'] ?? false) !== 0)
+          throw new Error(`Not a clean history: ${JSON.stringify(rows)}`);
         return Array.from({ length: Number(row?.['version'] ?? 0) }, (_, index) => index + 1);
       },
       version: String,

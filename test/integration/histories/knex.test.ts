@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe } from 'vitest';
 import { describeHistory, type HistoryFixture } from '../../conformance/history.js';
 import { createKnexProject } from '../../harness/knex.js';
-import { runOn } from '../../harness/postgres.js';
+import { runOn } from '../../harness/databases.js';
 
 const fixture: HistoryFixture = {
   name: 'knex',
@@ -12,6 +12,7 @@ const fixture: HistoryFixture = {
   holes: true,
   // It waits for the table, and then reads a history without what went.
   meanwhile: 'waits',
+  onMysql: { meanwhile: 'refuses', halfWay: 'refuses' },
   create: async (database, migrations) => {
     const fileOf = (number: number): string => `2024010${String(number)}000000_step.js`;
     const project = await createKnexProject({

@@ -14,6 +14,7 @@ describe('the history of Umzug 3', () => {
     hasDown: true,
     holes: true,
     meanwhile: 'waits',
+    onMysql: { meanwhile: 'takes no notice', halfWay: 'takes no notice' },
   });
 });
 

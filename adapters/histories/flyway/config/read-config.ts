@@ -110,6 +110,14 @@ export async function readFlywayConfig(request: ToolConfigRequest): Promise<Tool
   };
 }
 
+/** The drivers that Flyway takes by itself for a URL of a database that flyback knows. */
+const plainDrivers: readonly string[] = [
+  'org.postgresql.Driver',
+  'org.mariadb.jdbc.Driver',
+  'com.mysql.cj.jdbc.Driver',
+  'com.mysql.jdbc.Driver',
+];
+
 function invalid(source: string, problem: string, hint: string): Finding {
   return { code: 'config-value-invalid', severity: 'error', subject: source, message: `${source} ${problem}.`, hint };
 }
@@ -281,7 +289,7 @@ class SettingReader {
   connection(request: ToolConfigRequest): ToolConfigReading['connection'] {
     const url = request.overrides.url ?? this.#environmentText('url');
     const driver = this.#environmentText('driver');
-    if (driver !== undefined && driver.value !== 'org.postgresql.Driver' && request.overrides.url === undefined) {
+    if (driver !== undefined && !plainDrivers.includes(driver.value) && request.overrides.url === undefined) {
       this.#findings.push({
         code: 'config-key-refused',
         severity: 'error',

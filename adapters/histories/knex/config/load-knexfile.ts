@@ -85,7 +85,7 @@ try {
     if (typeof connection.password === 'function') connection.password = await connection.password();
     if (isObject(connection.ssl)) {
       const given = ['ca', 'cert', 'key', 'pfx', 'checkServerIdentity'].filter((key) => connection.ssl[key] !== undefined);
-      connection.ssl = { verifies: connection.ssl.rejectUnauthorized !== false, given };
+      connection.ssl = { verifies: connection.ssl.rejectUnauthorized !== false, verifiesHost: connection.ssl.verifyIdentity === true, given };
     }
   }
   const renamed = {};

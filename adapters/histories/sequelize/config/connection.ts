@@ -2,6 +2,7 @@ import { Secret } from '../../../../src/config/config.js';
 import type { Sourced, ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
 import type { Finding } from '../../../../src/errors/finding.js';
 import type { ChosenEnvironment } from './environments.js';
+import { isMysqlUrl } from '../../mysql-url.js';
 import { isFields, type Fields } from './project-files.js';
 
 type Connection = NonNullable<ToolConfigReading['connection']>;
@@ -50,7 +51,7 @@ export function connectionOf(
         (user === undefined || user === '' ? undefined : { value: user, source: `${label} username` }),
       password:
         request.password ?? (password === undefined ? undefined : { value: password, source: `${label} password` }),
-      properties: propertiesOf(fields, label, findings),
+      properties: propertiesOf(fields, label, url.value, findings),
       initSql: undefined,
     },
     secrets,
@@ -84,7 +85,7 @@ function urlOf(fields: Fields, label: string, request: ToolConfigRequest, findin
       severity: 'error',
       subject: `${label} dialect`,
       message: `${label} dialect ${dialect === undefined ? 'is missing' : `is ${/^[\w-]{1,30}$/.test(dialect) ? dialect : 'not one that flyback knows'}`}.`,
-      hint: 'flyback works on what Sequelize calls postgres.',
+      hint: 'flyback works on what Sequelize calls postgres, mysql and mariadb.',
     });
     return undefined;
   }
@@ -99,18 +100,19 @@ function encodeHost(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
-function propertiesOf(fields: Fields, label: string, findings: Finding[]): Connection['properties'] {
+function propertiesOf(fields: Fields, label: string, url: string, findings: Finding[]): Connection['properties'] {
   const properties: Record<string, Sourced> = {};
   const options = isFields(fields['dialectOptions']) ? fields['dialectOptions'] : {};
   const source = `${label} dialectOptions`;
-  const mode = tlsMode(options['ssl'], `${source}.ssl`, findings);
+  const mode = tlsMode(options['ssl'], `${source}.ssl`, url, findings);
   if (mode !== undefined) properties['sslmode'] = { value: mode, source: `${source}.ssl` };
-  const startUp = textOf(options['options']);
-  if (startUp !== undefined && startUp !== '') properties['options'] = { value: startUp, source: `${source}.options` };
   const socket = textOf(options['socketPath']);
   if (socket !== undefined && socket !== '') {
     properties['socketPath'] = { value: socket, source: `${source}.socketPath` };
   }
+  if (isMysqlUrl(url)) return properties;
+  const startUp = textOf(options['options']);
+  if (startUp !== undefined && startUp !== '') properties['options'] = { value: startUp, source: `${source}.options` };
   // Without prependSearchPath Sequelize leaves searchPath alone.
   const searchPath = textOf(fields['searchPath']);
   if (options['prependSearchPath'] === true && searchPath !== undefined && searchPath !== '') {
@@ -119,8 +121,11 @@ function propertiesOf(fields: Fields, label: string, findings: Finding[]): Conne
   return properties;
 }
 
-/** What node-postgres makes of its option ssl: without rejectUnauthorized = false, certificate and host name are checked. */
-function tlsMode(ssl: unknown, source: string, findings: Finding[]): string | undefined {
+/**
+ * What the drivers make of their option ssl: without rejectUnauthorized = false, node-postgres and mariadb check certificate and
+ * host name; mysql2 checks the host name only with verifyIdentity.
+ */
+function tlsMode(ssl: unknown, source: string, url: string, findings: Finding[]): string | undefined {
   if (ssl === undefined || ssl === null || ssl === false) return undefined;
   if (ssl === true) return 'verify-full';
   if (!isFields(ssl)) {
@@ -144,11 +149,24 @@ function tlsMode(ssl: unknown, source: string, findings: Finding[]): string | un
       severity: 'error',
       subject: source,
       message: `Cannot honour ${held.map((key) => `${source}.${key}`).join(', ')}: flyback reads certificates and keys from files only.`,
-      hint: 'Name the files in a URL: --url "postgres://…?sslmode=verify-full&sslrootcert=ca.pem" (or FLYBACK_URL).',
+      hint: isMysqlUrl(url)
+        ? 'Name the files in a URL: --url "mysql://…?ssl-mode=VERIFY_IDENTITY&ssl-ca=ca.pem" (or FLYBACK_URL).'
+        : 'Name the files in a URL: --url "postgres://…?sslmode=verify-full&sslrootcert=ca.pem" (or FLYBACK_URL).',
     });
     return undefined;
   }
-  return verifies ? 'verify-full' : 'require';
+  if (!verifies) return 'require';
+  return /^mysql/i.test(url) && ssl['verifyIdentity'] !== true ? 'verify-ca' : 'verify-full';
+}
+
+/** On MySQL, Sequelize has no schemas: what would be one goes in front of the table's own name, with a dot in it. */
+export function placeOf(
+  table: string,
+  schema: string | undefined,
+  connection: Connection | undefined,
+): { readonly table: string; readonly schema: string | undefined } {
+  const isPrefix = schema !== undefined && connection !== undefined && isMysqlUrl(connection.url.value);
+  return isPrefix ? { table: `${schema}.${table}`, schema: undefined } : { table, schema };
 }
 
 export function textOf(value: unknown): string | undefined {

@@ -2,7 +2,7 @@ import type { Sourced, ToolConfigReading, ToolConfigRequest } from '../../../../
 import type { Finding } from '../../../../src/errors/finding.js';
 import type { SequelizeSettings } from '../settings.js';
 import { defaultColumn, defaultTable } from '../table.js';
-import { connectionByUrl, connectionOf, textOf, type ReadConnectionResult } from './connection.js';
+import { connectionByUrl, connectionOf, placeOf, textOf, type ReadConnectionResult } from './connection.js';
 import { chooseEnvironment, type ChosenEnvironment } from './environments.js';
 import { readOwnTable } from './own-table.js';
 import { isFields, readConfigFile, readConsent, readRcFile, type Fields } from './project-files.js';
@@ -72,8 +72,7 @@ export async function readSequelizeConfig(request: ToolConfigRequest): Promise<T
     listOf(overrides.locations) ?? own.texts('migrations') ?? single(rcText('migrations-path')) ?? undefined;
   const settings: SequelizeSettings = {
     tool: 'sequelize',
-    table: table?.value ?? defaultTable,
-    schema: schema?.value,
+    ...placeOf(table?.value ?? defaultTable, schema?.value, reading.connection),
     column: defaultColumn,
     projectFolder: request.projectFolder,
     migrations: folders?.value ?? [defaultFolder],

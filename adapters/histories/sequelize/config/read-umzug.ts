@@ -5,7 +5,7 @@ import type { Finding } from '../../../../src/errors/finding.js';
 import { readGlob } from '../glob.js';
 import type { SequelizeSettings } from '../settings.js';
 import { defaultColumn, defaultTable } from '../table.js';
-import { connectionByUrl, connectionOf, type ReadConnectionResult } from './connection.js';
+import { connectionByUrl, connectionOf, placeOf, type ReadConnectionResult } from './connection.js';
 import { chooseEnvironment } from './environments.js';
 import { readOwnTable } from './own-table.js';
 import { readConfigFile, readConsent } from './project-files.js';
@@ -63,8 +63,7 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
   }
   const settings: SequelizeSettings = {
     tool: 'umzug',
-    table: table?.value ?? defaultTable,
-    schema: schema?.value,
+    ...placeOf(table?.value ?? defaultTable, schema?.value, reading.connection),
     column: column?.value ?? defaultColumn,
     projectFolder: request.projectFolder,
     migrations: patterns?.value ?? [],

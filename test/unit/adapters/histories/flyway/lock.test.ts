@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { mysql } from '../../../../../adapters/databases/mysql/index.js';
 import { postgresql } from '../../../../../adapters/databases/postgresql/index.js';
 import { javaHashCode, toolLock } from '../../../../../adapters/histories/flyway/lock.js';
 
@@ -19,6 +20,17 @@ describe("Flyway's advisory lock", () => {
       kind: 'advisory',
       keys: [key],
     });
+  });
+
+  it.each([
+    ['app', 'Flyway--320650056'],
+    ['shop', 'Flyway--1695041341'],
+  ])('on MySQL has the name that Flyway uses in the database %s', (schema, name) => {
+    const lock = toolLock(mysql, { schema, name: 'flyway_schema_history' });
+    expect(lock).toMatchObject({ kind: 'named', keys: [name] });
+    const asks = new RegExp(lock.approach?.asks ?? '');
+    expect(asks.test(`SELECT GET_LOCK('${name}',10)`)).toBe(true);
+    expect(asks.test(`SELECT GET_LOCK('${name}1',10)`)).toBe(false);
   });
 
   it('doubles quotes inside names, and tells names apart by case', () => {

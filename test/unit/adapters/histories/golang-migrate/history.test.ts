@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mysql } from '../../../../../adapters/databases/mysql/index.js';
 import { postgresql } from '../../../../../adapters/databases/postgresql/index.js';
 import { golangMigrateHistory } from '../../../../../adapters/histories/golang-migrate/index.js';
 import { lockId, toolLock } from '../../../../../adapters/histories/golang-migrate/lock.js';
@@ -73,6 +74,11 @@ describe('the lock of golang-migrate', () => {
     ['620236277', ['app']],
   ])('has the id %s for %j', (id, [database = '', ...names]) => {
     expect(lockId(database, ...names)).toBe(id);
+  });
+
+  it('on MySQL has a name made of the database and the table', () => {
+    const place = { schema: 'app', name: 'schema_migrations' };
+    expect(toolLock(mysql, place, { databaseName: 'app' })).toMatchObject({ kind: 'named', keys: ['2938252834'] });
   });
 
   it('is taken under both names of the database, the lower id first', () => {

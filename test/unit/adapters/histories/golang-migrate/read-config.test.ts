@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { readConnection } from '../../../../../adapters/databases/postgresql/jdbc-url.js';
 import { readGolangMigrateConfig } from '../../../../../adapters/histories/golang-migrate/config/read-config.js';
 import type { GolangMigrateSettings } from '../../../../../adapters/histories/golang-migrate/settings.js';
+import { readConnection } from '../../../../../adapters/read-connection.js';
 import type { ConnectionSettings } from '../../../../../src/config/config.js';
 import type { ToolConfigReading, ToolConfigRequest } from '../../../../../src/config/readers.js';
 
@@ -96,6 +96,32 @@ describe('what golang-migrate is told', () => {
   });
 
   it.each([
+    ['mysql://u:p%40@tcp(h:6)/app', { hosts: [{ host: 'h', port: 6 }], user: 'u' }],
+    ['mysql://u:p%40@tcp(h)/app?parseTime=true', { hosts: [{ host: 'h', port: 3306 }], user: 'u' }],
+    ['mysql://u:p%40@unix(/run/my.sock)/app', { hosts: [{ host: '/run/my.sock', port: 0 }] }],
+    ['mysql://u:p%40@(h:6)/app?tls=skip-verify', { tls: { mode: 'require' } }],
+    ['mysql://u:p%40@tcp(h:6)/app?tls=own&x-tls-ca=ca.pem', { tls: { rootCertificateFile: '/p/ca.pem' } }],
+  ])('is the DSN of the Go driver for MySQL: %s', async (url, expected) => {
+    const { settings, connection } = await connectionOf(
+      `${url}${url.includes('?') ? '&' : '?'}x-migrations-table=done`,
+    );
+    expect(settings).toMatchObject({ table: 'done', schema: undefined });
+    expect(connection).toMatchObject({ database: 'mysql', databaseName: 'app', ...expected });
+    expect(connection?.password?.reveal()).toBe('p@');
+  });
+
+  it('warns where migrate takes no lock, and of a parameter that is none', async () => {
+    const url = 'mysql://tcp(h)/app?x-no-lock=true&x-migration-table=done';
+    const reading = await read({ path: 'm' }, { overrides: { url: { value: url, source: '--url' } } });
+    expect(reading.settings.table).toBe('schema_migrations');
+    expect(reading.findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual([
+      'warning url-key-unknown',
+      'warning tool-lock-off',
+    ]);
+  });
+
+  it.each([
+    ['mysql://u:geheim@tcp(h)/app?socket=/run/my.sock', /a host and a socket/],
     ['mongodb://u:geheim@h/db', /mongodb/],
     ['no url with geheim', /no scheme/],
     ['pgx4://u:geheim@h/db?x-lock-strategy=table', /x-lock-strategy/],

@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { mysql } from '../../../../../adapters/databases/mysql/index.js';
 import { postgresql } from '../../../../../adapters/databases/postgresql/index.js';
 import { knexHistory } from '../../../../../adapters/histories/knex/index.js';
 import { flybackMark, toolLock } from '../../../../../adapters/histories/knex/lock.js';
@@ -316,6 +317,12 @@ describe('the lock of Knex', () => {
     expect(BigInt.asIntN(64, BigInt(key ?? ''))).toBe(BigInt(key ?? ''));
     expect(toolLock(postgresql, { schema: 'other', name: table.name }).keys).not.toEqual(lock.keys);
     expect(toolLock(postgresql, { ...table }).keys).toEqual(lock.keys);
+  });
+
+  it('on MySQL its name, which is the whole server’s, is of this database alone', () => {
+    const [name = ''] = toolLock(mysql, table).keys;
+    expect(name).toMatch(/^flyback-[0-9a-f]{40}$/);
+    expect(toolLock(mysql, { schema: 'other', name: table.name }).keys).not.toEqual([name]);
   });
 
   it.each([

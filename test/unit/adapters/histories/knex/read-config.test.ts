@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readConnection } from '../../../../../adapters/databases/postgresql/jdbc-url.js';
 import { readKnexConfig } from '../../../../../adapters/histories/knex/config/read-config.js';
 import type { KnexSettings } from '../../../../../adapters/histories/knex/settings.js';
+import { readConnection } from '../../../../../adapters/read-connection.js';
 import { Secret, type ConnectionSettings } from '../../../../../src/config/config.js';
 import type { ToolConfigReading, ToolConfigRequest } from '../../../../../src/config/readers.js';
 
@@ -309,7 +309,7 @@ describe('the connection', () => {
 
   it.each([
     ['certificates in it', `connection: { host: 'h', ssl: { ca: 'PEM', rejectUnauthorized: true } }`, 'ca'],
-    ['a server of another kind', `client: 'mysql2', connection: { host: 'h' }`, 'mysql2'],
+    ['a server of another kind', `client: 'oracledb', connection: { host: 'h' }`, 'oracledb'],
     [
       'columns with other names',
       `connection: {}, wrapIdentifier: (name, wrap) => wrap(name.toUpperCase())`,
@@ -317,6 +317,50 @@ describe('the connection', () => {
     ],
   ])('refused: %s', async (_, config, expected) => {
     const reading = await connect(config);
+    expect(codes(reading)).toEqual(['error config-key-refused']);
+    expect(words(reading)).toContain(expected);
+  });
+
+  it.each(['mysql', 'mysql2'])('is one of MySQL: %s', async (client) => {
+    const reading = await connect(
+      `client: '${client}', searchPath: ['x'], connection: { host: 'h', port: 7, database: 'd', user: 'u', password: 'hush-hush' }`,
+      { environment: { PATH: process.env['PATH'], PGHOST: 'pgh', PGUSER: 'pgu', PGPASSWORD: 'pgp' } },
+    );
+    expect(reading.findings).toEqual([]);
+    expect(settingsOf(reading)).toMatchObject({
+      database: 'mysql',
+      hosts: [{ host: 'h', port: 7 }],
+      databaseName: 'd',
+      user: 'u',
+      searchPath: [],
+    });
+    expect(settingsOf(reading)?.password?.reveal()).toBe('hush-hush');
+  });
+
+  it.each([
+    [`connection: { database: 'd' }`, { hosts: [{ host: 'localhost', port: 3306 }] }],
+    [`connection: { host: '::1', database: 'a b' }`, { hosts: [{ host: '::1', port: 3306 }], databaseName: 'a b' }],
+    [
+      `connection: { host: 'h', socketPath: '/run/my.sock', database: 'd' }`,
+      { hosts: [{ host: '/run/my.sock', port: 0 }] },
+    ],
+    [`connection: { uri: 'mysql://a@h:7/d' }`, { hosts: [{ host: 'h', port: 7 }], user: 'a' }],
+    [`connection: 'mysql://a:b@h:7/d'`, { hosts: [{ host: 'h', port: 7 }], databaseName: 'd', user: 'a' }],
+    [`connection: 'mysql2://a:b@h/d'`, { hosts: [{ host: 'h', port: 3306 }] }],
+    [`connection: { host: 'h', database: 'd', ssl: {} }`, { tls: { mode: 'verify-ca' } }],
+    [`connection: { host: 'h', database: 'd', ssl: { verifyIdentity: true } }`, { tls: { mode: 'verify-full' } }],
+    [`connection: { host: 'h', database: 'd', ssl: { rejectUnauthorized: false } }`, { tls: { mode: 'require' } }],
+  ])('of mysql2: %s', async (config, expected) => {
+    const reading = await connect(`client: 'mysql2', ${config}`);
+    expect(reading.findings).toEqual([]);
+    expect(settingsOf(reading)).toMatchObject({ database: 'mysql', ...expected });
+  });
+
+  it.each([
+    [`connection: { host: 'h', database: 'd', ssl: 'Amazon RDS' }`, 'profile'],
+    [`connection: { host: 'h', database: 'd', ssl: { ca: 'PEM' } }`, 'ssl-ca=FILE'],
+  ])('of mysql2 is refused: %s', async (config, expected) => {
+    const reading = await connect(`client: 'mysql2', ${config}`);
     expect(codes(reading)).toEqual(['error config-key-refused']);
     expect(words(reading)).toContain(expected);
   });

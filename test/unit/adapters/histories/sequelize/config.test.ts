@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readConnection } from '../../../../../adapters/databases/postgresql/jdbc-url.js';
 import type { SequelizeSettings } from '../../../../../adapters/histories/sequelize/settings.js';
 import { tools } from '../../../../../adapters/index.js';
+import { readConnection } from '../../../../../adapters/read-connection.js';
 import type { Config } from '../../../../../src/config/config.js';
 import { type ConfigFlags, loadConfig } from '../../../../../src/config/load-config.js';
 import { FlybackError } from '../../../../../src/errors/error.js';
@@ -125,6 +125,21 @@ describe('config/config.json', () => {
       { searchPath: ['shop', 'public'] },
     ],
     [{ ...production, searchPath: 'shop' }, { searchPath: [] }],
+    [
+      { ...production, dialect: 'mysql' },
+      { database: 'mysql', hosts: [{ host: 'db.example', port: 6543 }], user: 'app' },
+    ],
+    [
+      { dialect: 'mariadb', database: 'shop', dialectOptions: { socketPath: '/run/my.sock', options: 'x' } },
+      { database: 'mysql', hosts: [{ host: '/run/my.sock', port: 0 }], databaseName: 'shop' },
+    ],
+    [{ ...production, dialect: 'mysql', dialectOptions: { ssl: {} } }, { tls: { mode: 'verify-ca' } }],
+    [
+      { ...production, dialect: 'mysql', dialectOptions: { ssl: { verifyIdentity: true } } },
+      { tls: { mode: 'verify-full' } },
+    ],
+    [{ ...production, dialect: 'mariadb', dialectOptions: { ssl: {} } }, { tls: { mode: 'verify-full' } }],
+    [{ url: `mariadb://u:${secret}@h/d` }, { database: 'mysql', hosts: [{ host: 'h', port: 3306 }], user: 'u' }],
   ])('connects by %o', async (fields, expected) => {
     await put('config/config.json', JSON.stringify({ production: fields }));
     const { connection } = await load({}, { DB: 'postgres://x@y/fromenv' });
@@ -134,7 +149,6 @@ describe('config/config.json', () => {
   it.each([
     [{ use_env_variable: 'NOT_THERE' }, 'config-unresolved'],
     [{ ...production, dialect: 'sqlite' }, 'config-value-invalid'],
-    [{ ...production, dialect: 'mysql' }, 'url-unsupported'],
     [{ ...production, dialectOptions: { ssl: { ca: secret } } }, 'config-key-refused'],
     [{ ...production, dialectOptions: { ssl: secret } }, 'config-value-invalid'],
     [{ ...production, migrationStorage: 'json' }, 'config-storage-unsupported'],
@@ -166,6 +180,12 @@ describe('config/config.json', () => {
     await put('config/config.json', JSON.stringify({ production: { ...production, ...fields } }));
     expect((await load()).tool).toMatchObject(expected);
     expect((await load({ table: 'T', defaultSchema: 's' })).tool).toMatchObject({ table: 'T', schema: 's' });
+  });
+
+  it('on MySQL a schema is no place, but the first part of the name', async () => {
+    const fields = { ...production, dialect: 'mysql', migrationStorageTableSchema: 'ops' };
+    await put('config/config.json', JSON.stringify({ production: fields }));
+    expect((await load()).tool).toMatchObject({ table: 'ops.SequelizeMeta', schema: undefined });
   });
 
   it('is not asked when the URL is given', async () => {

@@ -442,6 +442,8 @@ describe('bad input', () => {
       'config-unresolved',
     ]);
     expect(reading.settings.installedBy).toBe('${env.WHO}');
+    await put('project/flyway.toml', '[environments.default]\nurl = "u"\ndriver = "org.mariadb.jdbc.Driver"\n');
+    expect(errorsOf(await read())).toEqual([]);
     await put('project/flyway.toml', '[environments.default]\nurl = "u"\ndriver = "org.postgresql.Driver"\n');
     expect((await read()).findings).toEqual([]);
   });
