@@ -61,7 +61,11 @@ export async function readProject(
 /** Reads the files alone: every version counts as pending. For stub and for an audit without a database. */
 export async function readProjectFiles(config: Config, toolbox: Toolbox, now: Date): Promise<Project> {
   return pairProject(config, toolbox, {
-    table: toolbox.history.tableName(config.tool, 'public'),
+    table: toolbox.history.tableName(
+      config.tool,
+      // Where a database is what elsewhere is a schema, there is no other default.
+      toolbox.database.name === 'mysql' ? (config.connection?.databaseName ?? 'public') : 'public',
+    ),
     history: undefined,
     entries: [],
     migrations: await toolbox.history.loadMigrations(config.tool),

@@ -19,7 +19,10 @@ test('any account but root is taken where there is neither', () => {
 });
 
 test('an account called postgres that is root under another name is passed over', () => {
-  expect(chooseAccount([root, 'postgres:x:0:0::/:/bin/sh', nobody].join('\n'), 'postgres')).toEqual({ uid: 65534, gid: 65533 });
+  expect(chooseAccount([root, 'postgres:x:0:0::/:/bin/sh', nobody].join('\n'), 'postgres')).toEqual({
+    uid: 65534,
+    gid: 65533,
+  });
 });
 
 test('without any list the customary number of nobody is taken', () => {

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mysql } from '../../../../adapters/databases/mysql/index.js';
-import { mysqlProofQueries as queries } from '../../../../adapters/databases/mysql/catalog/proof-queries.js';
-import type { Session } from '../../../../src/adapter/database.js';
-import type { CatalogChange } from '../../../../src/proof/compare-catalogs.js';
-import { compareRows } from '../../../../src/proof/compare-rows.js';
-import { gradeOfCatalog } from '../../../../src/proof/grade.js';
-import { comparePictures, type Picture } from '../../../../src/proof/picture.js';
-import { createDatabase, forEachMysql, type MysqlDatabase } from '../../../harness/mysql.js';
-import { mysqlSettings } from '../../../harness/mysql-settings.js';
+import { mysql } from '../../../adapters/databases/mysql/index.js';
+import { mysqlProofQueries as queries } from '../../../adapters/databases/mysql/catalog/proof-queries.js';
+import type { Session } from '../../../src/adapter/database.js';
+import type { CatalogChange } from '../../../src/proof/compare-catalogs.js';
+import { compareRows } from '../../../src/proof/compare-rows.js';
+import { gradeOfCatalog } from '../../../src/proof/grade.js';
+import { comparePictures, type Picture } from '../../../src/proof/picture.js';
+import { createDatabase, forEachMysql, type MysqlDatabase } from '../../harness/mysql.js';
+import { mysqlSettings } from '../../harness/mysql-settings.js';
 
 /* The judge on real servers: what is other must show, and what is the same must not. */
 
