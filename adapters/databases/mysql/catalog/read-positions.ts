@@ -18,12 +18,14 @@ export async function readSequences(
   if (only?.length === 0) return new Map();
   return withPlainSettings(session, async () => {
     const schema = quoteLiteral(session.facts.databaseName);
-    const kept = notIn('t.TABLE_NAME', leftOutNames(session, without));
-    const [columns, sequences] = await ask(session, 'Positions of AUTO_INCREMENT', [
-      `SELECT t.TABLE_NAME, c.COLUMN_NAME, t.AUTO_INCREMENT FROM information_schema.TABLES t JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME
- WHERE t.TABLE_SCHEMA = ${schema} AND t.AUTO_INCREMENT IS NOT NULL AND c.EXTRA LIKE '%auto_increment%' AND ${kept}`,
-      `SELECT t.TABLE_NAME FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = ${schema} AND t.TABLE_TYPE = 'SEQUENCE' AND ${kept}`,
+    // Joined, the first two would be read for every database there is.
+    const conditions = `TABLE_SCHEMA = ${schema} AND ${notIn('TABLE_NAME', leftOutNames(session, without))}`;
+    const [columns, counters, sequences] = await ask(session, 'Positions of AUTO_INCREMENT', [
+      `SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE ${conditions} AND EXTRA LIKE '%auto_increment%'`,
+      `SELECT TABLE_NAME, AUTO_INCREMENT FROM information_schema.TABLES WHERE ${conditions} AND AUTO_INCREMENT IS NOT NULL`,
+      `SELECT TABLE_NAME FROM information_schema.TABLES WHERE ${conditions} AND TABLE_TYPE = 'SEQUENCE'`,
     ]);
+    const nextOf = new Map((counters?.rows ?? []).map(([table, next]) => [table, next]));
     const names = (sequences?.rows ?? []).flatMap(([name]) => name ?? []);
     const read = await ask(
       session,
@@ -34,10 +36,10 @@ export async function readSequences(
       ),
     );
     const positions: (readonly [string, SequencePosition])[] = [
-      ...(columns?.rows ?? []).map(
-        ([table, column, next]) =>
-          [`${shown(table ?? '')}.${shown(column ?? '')}`, { next: next ?? '1', direction: 'up' }] as const,
-      ),
+      ...(columns?.rows ?? []).map(([table, column]) => {
+        const next = nextOf.get(table ?? null) ?? '1';
+        return [`${shown(table ?? '')}.${shown(column ?? '')}`, { next, direction: 'up' }] as const;
+      }),
       ...names.map((name, at) => {
         const [next, falls, cycles] = read[at]?.rows[0] ?? [];
         const direction = cycles === '1' ? 'cycle' : falls === '1' ? 'down' : 'up';

@@ -52,15 +52,18 @@ export async function readTableColumns(
   without: readonly QualifiedName[],
   only?: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Column[]>> {
-  const schema = quoteLiteral(session.facts.databaseName);
-  const names =
-    only === undefined ? '' : ` AND t.TABLE_NAME IN (${[...only.map(unshown), ''].map(quoteLiteral).join(', ')})`;
-  const [answer] = await ask(session, 'The list of tables', [
-    `SELECT t.TABLE_NAME, c.COLUMN_NAME, LOWER(c.DATA_TYPE) FROM information_schema.TABLES t JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME
- WHERE t.TABLE_SCHEMA = ${schema} AND t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND ${notIn('t.TABLE_NAME', leftOutNames(session, without))}${names} AND c.EXTRA NOT LIKE '%VIRTUAL GENERATED%'`,
+  // Joined, the two would be read for every database there is.
+  const conditions = `TABLE_SCHEMA = ${quoteLiteral(session.facts.databaseName)} AND ${notIn('TABLE_NAME', leftOutNames(session, without))}${
+    only === undefined ? '' : ` AND TABLE_NAME IN (${[...only.map(unshown), ''].map(quoteLiteral).join(', ')})`
+  }`;
+  const [listed, answer] = await ask(session, 'The list of tables', [
+    `SELECT TABLE_NAME FROM information_schema.TABLES WHERE ${conditions} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')`,
+    `SELECT TABLE_NAME, COLUMN_NAME, LOWER(DATA_TYPE) FROM information_schema.COLUMNS WHERE ${conditions} AND EXTRA NOT LIKE '%VIRTUAL GENERATED%'`,
   ]);
+  const isTable = new Set((listed?.rows ?? []).map(([name]) => name));
   const tables = new Map<string, Column[]>();
   for (const [table, column, type] of answer?.rows ?? []) {
+    if (!isTable.has(table ?? '')) continue;
     tables.set(table ?? '', [...(tables.get(table ?? '') ?? []), [column ?? '', type ?? '']]);
   }
   return tables;
