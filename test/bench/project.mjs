@@ -22,6 +22,7 @@ const checksum = (text) => crc32(text.replaceAll('\n', '')) | 0;
 const names = {
   knex: (version) => `${padded(version)}_create_t${version}.js`,
   umzug: (version) => `down_${padded(version)}.sql`,
+  sequelize: (version) => `${padded(version)}-create-t${version}.js`,
   nodePgMigrate: (version) => `${1_700_000_000_000 + version}_create-t${version}`,
 };
 
@@ -75,6 +76,68 @@ export function writePeerFiles(folder, { versions, peersFolder, url }) {
   return paths;
 }
 
+/** Writes a project of one tool: its migrations with their own way down, and rollback scripts with the same statements. */
+export function writeToolProject(tool, folder, { versions, url, peersFolder }) {
+  const migrations = path.join(folder, 'migrations');
+  mkdirSync(migrations, { recursive: true });
+  mkdirSync(path.join(folder, 'rollbacks'));
+  const { hostname, port, pathname, username } = new URL(url);
+  const database = pathname.slice(1);
+  const files = {
+    'golang-migrate': () => {
+      writeFileSync(
+        path.join(folder, 'flyback.toml'),
+        `tool = "golang-migrate"\n\n[golang-migrate]\npath = "migrations"\n`,
+      );
+      return (version) => {
+        const name = path.join(migrations, `${padded(version)}_create_t${version}`);
+        writeFileSync(`${name}.up.sql`, up(version));
+        writeFileSync(`${name}.down.sql`, down(version));
+      };
+    },
+    knex: () => {
+      writeFileSync(
+        path.join(folder, 'knexfile.js'),
+        `module.exports = { client: 'pg', connection: ${JSON.stringify(url)}, migrations: { directory: './migrations' } };\n`,
+      );
+      writeFileSync(path.join(folder, 'flyback.toml'), `tool = "knex"\n\n[knex]\nload = true\n`);
+      return (version) => {
+        const body = (sql) => `(knex) => knex.raw(${JSON.stringify(sql)})`;
+        writeFileSync(
+          path.join(migrations, names.knex(version)),
+          `exports.up = ${body(up(version))};\nexports.down = ${body(down(version))};\n`,
+        );
+        writeFileSync(path.join(folder, 'rollbacks', `R${padded(version)}__create_t${version}.sql`), down(version));
+      };
+    },
+    sequelize: () => {
+      mkdirSync(path.join(folder, 'config'));
+      const production = {
+        dialect: 'postgres',
+        host: hostname,
+        port: Number(port),
+        database,
+        username,
+        password: null,
+        logging: false,
+      };
+      writeFileSync(path.join(folder, 'config', 'config.json'), JSON.stringify({ production }));
+      writeFileSync(path.join(folder, 'flyback.toml'), `tool = "sequelize"\n`);
+      return (version) => {
+        const body = (sql) => `(queryInterface) => queryInterface.sequelize.query(${JSON.stringify(sql)})`;
+        writeFileSync(
+          path.join(migrations, names.sequelize(version)),
+          `module.exports = { up: ${body(up(version))}, down: ${body(down(version))} };\n`,
+        );
+        writeFileSync(path.join(folder, 'rollbacks', `R${padded(version)}__create_t${version}.sql`), down(version));
+      };
+    },
+  };
+  if (peersFolder !== undefined) symlinkSync(peersFolder, path.join(folder, 'node_modules'), 'junction');
+  const write = files[tool]();
+  for (const version of numbers(versions)) write(version);
+}
+
 /** What somebody with psql alone would run: a transaction for each version, in one file. */
 export function psqlScript(versions) {
   return versions
@@ -86,7 +149,7 @@ export function psqlScript(versions) {
 }
 
 /** Texts that fill an empty database: the objects of `applied` versions, and the tables of every tool. */
-export function databaseTexts({ versions, withObjects }) {
+export function databaseTexts({ versions, withObjects, golangMigrate = false }) {
   const texts = [
     `CREATE TABLE flyway_schema_history (installed_rank int NOT NULL, version varchar(50), description varchar(200) NOT NULL,
  type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum int, installed_by varchar(100) NOT NULL,
@@ -97,8 +160,14 @@ CREATE TABLE knex_migrations (id serial PRIMARY KEY, name varchar(255), batch in
 CREATE TABLE knex_migrations_lock (index serial PRIMARY KEY, is_locked int);
 INSERT INTO knex_migrations_lock (is_locked) VALUES (0);
 CREATE TABLE umzug_migrations (name text PRIMARY KEY);
+CREATE TABLE "SequelizeMeta" (name varchar(255) PRIMARY KEY);
 CREATE TABLE pgmigrations (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL)`,
   ];
+  if (golangMigrate) {
+    texts.push(
+      `CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (${versions}, false)`,
+    );
+  }
   // A message is one transaction, and a transaction can hold only so many locks.
   const chunk = 200;
   for (let first = 1; first <= versions; first += chunk) {
@@ -118,6 +187,7 @@ CREATE TABLE pgmigrations (id serial PRIMARY KEY, name varchar(255) NOT NULL, ru
           (version) => `('${names.knex(version)}', ${version}, now())`,
         ) +
         rows('umzug_migrations', 'name', (version) => `('${names.umzug(version)}')`) +
+        rows('"SequelizeMeta"', 'name', (version) => `('${names.sequelize(version)}')`) +
         rows(
           'pgmigrations',
           'name, run_on',

@@ -9,10 +9,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { databaseTexts, psqlScript, writeFlywayProject, writePeerFiles } from './project.mjs';
+import { databaseTexts, psqlScript, writeFlywayProject, writePeerFiles, writeToolProject } from './project.mjs';
 import { startServer } from './server.mjs';
 
-const allSections = ['many', 'one', 'version', 'status'];
+const allSections = ['many', 'one', 'version', 'status', 'golang-migrate', 'knex', 'sequelize'];
 const { values: options } = parseArgs({
   options: {
     sections: { type: 'string', default: allSections.join(',') },
@@ -56,7 +56,8 @@ try {
     `PostgreSQL ${rows[0].server_version}, Node ${process.versions.node}, ${os.cpus().length} cores, ${rounds} rounds`,
   );
   for (const section of sections) {
-    const { title, baselines, contenders } = await { many, one, version, status }[section]();
+    const make = { many, one, version, status, 'golang-migrate': golangMigrate, knex, sequelize };
+    const { title, baselines, contenders } = await make[section]();
     const chosen = contenders.filter(({ name }) => wanted.some((text) => name.includes(text)));
     const measured = await measureInterleaved(chosen);
     results.push({ section, title, baselines, measured });
@@ -84,10 +85,7 @@ function urlOf(database) {
 
 /** Many versions, all taken back, a transaction for each. */
 async function many() {
-  if (!existsSync(path.join(peersFolder, 'knex'))) {
-    console.error('installing the npm tools to compare with …');
-    execFileSync('npm', ['ci', '--prefix', benchFolder, '--no-audit', '--no-fund'], { stdio: ['ignore', 2, 2] });
-  }
+  installPeers();
   const folder = path.join(work, 'many');
   const plain = path.join(folder, 'plain');
   const verified = path.join(folder, 'verified');
@@ -204,6 +202,103 @@ async function status() {
       },
     ],
   };
+}
+
+function installPeers() {
+  if (existsSync(path.join(peersFolder, 'sequelize-cli'))) return;
+  console.error('installing the npm tools to compare with …');
+  execFileSync('npm', ['ci', '--prefix', benchFolder, '--no-audit', '--no-fund'], { stdio: ['ignore', 2, 2] });
+}
+
+/** A tool's own way down against flyback's, on the history and the files of that tool. */
+async function againstTool(tool, own, history, expectRows = 0) {
+  await createTemplate({ versions, withObjects: true, golangMigrate: tool === 'golang-migrate' });
+  const prepared = { prepare: restore, expectTables: 0, history, expectRows };
+  return {
+    title: `${versions} versions of ${tool} taken back`,
+    baselines: [own.name],
+    contenders: [
+      { ...prepared, ...own },
+      {
+        ...prepared,
+        name: 'flyback',
+        command: [process.execPath, cli, 'rollback', '--all', '--yes', ...(own.url ?? [])],
+        folder: own.folder,
+      },
+    ],
+  };
+}
+
+async function golangMigrate() {
+  const folder = path.join(work, 'golang-migrate');
+  writeToolProject('golang-migrate', folder, { versions, url: runUrl });
+  const program = installGolangMigrate();
+  return againstTool(
+    'golang-migrate',
+    {
+      name: 'migrate down -all',
+      command: [
+        program,
+        '-path',
+        path.join(folder, 'migrations'),
+        '-database',
+        `${runUrl}?sslmode=disable`,
+        'down',
+        '-all',
+      ],
+      folder,
+      // It takes a URL without sslmode for one that requires TLS.
+      url: ['--url', `${runUrl}?sslmode=disable`],
+    },
+    'schema_migrations',
+  );
+}
+
+/** The tool's own build; Go keeps what it has compiled. */
+function installGolangMigrate() {
+  const target = path.join(work, 'bin');
+  console.error('building golang-migrate …');
+  execFileSync('go', ['install', '-tags', 'postgres', 'github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.3'], {
+    env: { ...process.env, GOBIN: target, GOFLAGS: '-mod=mod' },
+    stdio: ['ignore', 2, 2],
+  });
+  return path.join(target, 'migrate');
+}
+
+async function knex() {
+  installPeers();
+  const folder = path.join(work, 'knex');
+  writeToolProject('knex', folder, { versions, url: runUrl, peersFolder });
+  return againstTool(
+    'knex',
+    {
+      name: 'knex migrate:rollback --all',
+      command: [process.execPath, path.join(peersFolder, 'knex/bin/cli.js'), 'migrate:rollback', '--all'],
+      folder,
+    },
+    'knex_migrations',
+  );
+}
+
+async function sequelize() {
+  installPeers();
+  const folder = path.join(work, 'sequelize');
+  writeToolProject('sequelize', folder, { versions, url: runUrl, peersFolder });
+  return againstTool(
+    'sequelize',
+    {
+      name: 'sequelize db:migrate:undo:all',
+      command: [
+        process.execPath,
+        path.join(peersFolder, 'sequelize-cli/lib/sequelize'),
+        'db:migrate:undo:all',
+        '--env',
+        'production',
+      ],
+      folder,
+    },
+    '"SequelizeMeta"',
+  );
 }
 
 function psql(file) {

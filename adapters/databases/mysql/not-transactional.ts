@@ -46,7 +46,7 @@ function commits(tokens: readonly Token[], first: number, modes: QuoteModes): st
   if (verb === undefined) return undefined;
   if (Object.hasOwn(always, verb)) {
     const name = always[verb] ?? verb.toUpperCase();
-    return verb === 'alter' || verb === 'rename' ? `${name} ${(second ?? '').toUpperCase()}`.trim() : name;
+    return verb === 'alter' || verb === 'rename' ? `${name} ${kindOf(word, 1).toUpperCase()}`.trim() : name;
   }
   switch (verb) {
     case 'create':
@@ -104,7 +104,20 @@ function createOrDrop(verb: 'create' | 'drop', tokens: readonly Token[], first: 
   const kind = word(1 + replaces);
   if (kind === 'temporary' && (verb === 'drop' || word(2 + replaces) === 'table')) return undefined;
   if (verb === 'drop' && kind === 'prepare') return undefined;
-  return `${verb.toUpperCase()} ${(kind ?? '').toUpperCase()}`.trim();
+  return `${verb.toUpperCase()} ${kindOf(word, 1 + replaces).toUpperCase()}`.trim();
+}
+
+const kinds = new Set(
+  (
+    'table view index database schema procedure function package trigger event user role server sequence tablespace logfile ' +
+    'instance resource library'
+  ).split(' '),
+);
+
+/** What is created or altered: DEFINER = …, ALGORITHM = …, UNIQUE and the like may stand before it. */
+function kindOf(word: (index: number) => string | undefined, first: number): string {
+  const ahead = Array.from({ length: 16 }, (_, index) => word(first + index) ?? '');
+  return ahead.find((each) => kinds.has(each)) ?? ahead[0] ?? '';
 }
 
 function set(tokens: readonly Token[], first: number, modes: QuoteModes): string | undefined {
