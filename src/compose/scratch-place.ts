@@ -141,6 +141,7 @@ function placeOn(
   return {
     description: `${servers.describe(maintenance)}, ${place}`,
     majorVersion: maintenance.facts.majorVersion,
+    product: maintenance.facts.mysql?.product ?? 'PostgreSQL',
     create: async (copyOf) => {
       if (wantedName !== undefined && !made.has(wantedName)) {
         try {

@@ -15,6 +15,7 @@ import { resumeNeeded } from '../journal/resume-needed.js';
 import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { pairVersions } from '../pairing/pair-versions.js';
 import { readProofBook } from '../receipt/proof-book.js';
+import { editionOf } from '../receipt/server-edition.js';
 import { flagFinding } from '../run/tool-flag.js';
 import { loadRollbackScripts } from '../scripts/script-files.js';
 import type { ConnectedProject, Project } from './project.js';
@@ -54,7 +55,7 @@ export async function readProject(
   const { flag } = toolbox.history.toolLock(toolbox.database, table, session.facts);
   const lockRow = await flagFinding(session, toolbox.database, toolbox.history.words, flag);
   if (lockRow !== undefined) interrupted.push(redactFinding(lockRow, createRedactor(config.secrets)));
-  const proofs = await readProofBook(project, session.facts.majorVersion);
+  const proofs = await readProofBook(project, editionOf(session.facts));
   return { ...project, findings: [...project.findings, ...interrupted], history, session, journal, proofs };
 }
 
