@@ -6,6 +6,7 @@ import type { Statement } from '../scripts/statement.js';
 import type { Condition } from './history.js';
 import type { LockQueries } from './locks.js';
 import type { ProofQueries } from './proof-queries.js';
+import type { ScratchServers } from './scratch-servers.js';
 import type { ServerChecks } from './server-checks.js';
 
 /*
@@ -327,6 +328,8 @@ export interface DatabaseAdapter {
   loadServerChecks(): Promise<ServerChecks>;
   /** What a proof compares; asked only of scratch databases. */
   loadProofQueries(): Promise<ProofQueries>;
+  /** Where scratch databases are made. */
+  loadScratchServers(): Promise<ScratchServers>;
   readonly sql: DatabaseSql;
 }
 

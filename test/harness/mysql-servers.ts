@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
-import { publishFolder } from '../../adapters/databases/postgresql/embedded-binaries.js';
+import { publishFolder } from '../../adapters/databases/scratch-server/folders.js';
 
 /*
  * Starting MariaDB and MySQL servers; free of vitest, because the global setup runs outside the tests. Tests use mysql.ts.
