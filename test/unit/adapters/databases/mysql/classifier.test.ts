@@ -167,8 +167,8 @@ describe('objects', () => {
   });
 
   it('reads quotes by the sql_mode that it is told', async () => {
-    const { classify } = await loadClassifier({ ansiQuotes: true, noBackslashEscapes: true });
-    const impact = classify('DELETE FROM "my shop"."t" WHERE a = \'\\\' OR b IN (SELECT x FROM "u")');
+    const other = await loadClassifier({ ansiQuotes: true, noBackslashEscapes: true });
+    const impact = other.classify('DELETE FROM "my shop"."t" WHERE a = \'\\\' OR b IN (SELECT x FROM "u")');
     if ('message' in impact) throw new Error(impact.message);
     expect(impact.writes.map(text)).toEqual(['table my shop.t']);
     expect(impact.locks.map(({ on }) => on.name)).toEqual(['t', 'u']);
