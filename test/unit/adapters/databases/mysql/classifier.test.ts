@@ -298,3 +298,12 @@ describe('what is no statement', () => {
     expect(classifier.classify(sql)).toHaveProperty('changes');
   });
 });
+
+describe('what is long', () => {
+  it('is read however deep its parentheses lie, and however many rows it has', () => {
+    const deep = impactOf(`SELECT ${'('.repeat(20_000)}1${')'.repeat(20_000)} FROM t`);
+    expect(deep.locks.map(({ on }) => on.name)).toEqual(['t']);
+    const rows = Array.from({ length: 50_000 }, (_, id) => `(${id}, 'it''s (row) ${id}')`).join(', ');
+    expect(impactOf(`INSERT INTO t (id, a) VALUES ${rows}`).writes.map(text)).toEqual(['table t']);
+  });
+});
