@@ -29,7 +29,9 @@ const statements: readonly { readonly sql: string; readonly only?: 'MariaDB' | '
   {
     sql: 'UPDATE orders AS o LEFT JOIN (SELECT order_id, MAX(amount) AS a FROM line GROUP BY 1) x ON x.order_id = o.id SET o.total = x.a',
   },
-  { sql: 'UPDATE (orders o JOIN customer c ON c.id = o.customer_id) JOIN line ON line.id = o.id SET c.n = 1, line.seen = 2' },
+  {
+    sql: 'UPDATE (orders o JOIN customer c ON c.id = o.customer_id) JOIN line ON line.id = o.id SET c.n = 1, line.seen = 2',
+  },
   { sql: 'UPDATE LOW_PRIORITY IGNORE `stock` SET `stock`.`amount` = 3 ORDER BY id LIMIT 1' },
   { sql: 'DELETE FROM line WHERE order_id IN (SELECT id FROM orders)' },
   { sql: 'DELETE o FROM orders o JOIN line l ON l.order_id = o.id' },
