@@ -195,7 +195,7 @@ export async function eventsCheck(session: Session, state: ServerState, needs: S
 export async function preparedCheck(session: Session): Promise<Check> {
   const check = 'prepared-transactions';
   const [answer] = await session.query('XA RECOVER');
-  const names = (answer?.rows ?? []).map((row) => row[3] ?? '');
+  const names = (answer?.rows ?? []).map((row) => transactionName(row[3] ?? ''));
   return names.length === 0
     ? { check, result: 'ok', message: 'None is waiting to be finished.' }
     : {
@@ -205,6 +205,12 @@ export async function preparedCheck(session: Session): Promise<Check> {
         hint: 'XA COMMIT or XA ROLLBACK, by whoever knows which.',
         details: names,
       };
+}
+
+/** The name comes as bytes. */
+function transactionName(bytes: string): string {
+  const text = /^0x(?:[0-9a-f]{2})*$/i.test(bytes) ? Buffer.from(bytes.slice(2), 'hex').toString('utf8') : bytes;
+  return /^[\p{L}\p{N}\p{P}\p{S} ]*$/u.test(text) ? text : bytes;
 }
 
 /** Where this server gets its changes from, by what it says of its own replication. */
