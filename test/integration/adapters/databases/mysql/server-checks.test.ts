@@ -90,7 +90,7 @@ forEachMysql('what rollbacks need', (server) => {
   async function as(grants: string): Promise<MysqlSession> {
     await runOn(
       server.url,
-      `${grants.replaceAll('TO me', `TO ${account}@'%'`).replaceAll('db.', `\`${database.name}\`.`)}`,
+      grants.replaceAll('TO me', `TO ${account}@'%'`).replaceAll('db.', `\`${database.name}\`.`),
     );
     const url = new URL(database.url);
     url.username = account;
