@@ -6,6 +6,7 @@ import type { Statement } from '../scripts/statement.js';
 import type { Condition } from './history.js';
 import type { LockQueries } from './locks.js';
 import type { ProofQueries } from './proof-queries.js';
+import type { ScratchServers } from './scratch-servers.js';
 import type { ServerChecks } from './server-checks.js';
 
 /*
@@ -121,7 +122,10 @@ export interface Command {
   readonly sql: string;
   /** What $1, $2 … stand for, as text or NULL; the server tells their types from the statement. */
   readonly values?: readonly (string | null)[] | undefined;
-  /** Comes again with the same text: the server keeps its plan. Only where every batch reaches the same server process. */
+  /**
+   * true: comes again with the same text, so the server keeps its plan; only where every batch reaches the same server
+   * process. false: comes again with the same text, but in another run. undefined: a text for once.
+   */
   readonly keepsPlan?: boolean | undefined;
   /** Without it the result tells no columns. */
   readonly tellsColumns?: boolean | undefined;
@@ -327,6 +331,8 @@ export interface DatabaseAdapter {
   loadServerChecks(): Promise<ServerChecks>;
   /** What a proof compares; asked only of scratch databases. */
   loadProofQueries(): Promise<ProofQueries>;
+  /** Where scratch databases are made. */
+  loadScratchServers(): Promise<ScratchServers>;
   readonly sql: DatabaseSql;
 }
 

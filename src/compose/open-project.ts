@@ -23,10 +23,12 @@ export interface OpenOptions {
 }
 
 /** The adapters that this configuration asks for. */
-export function toolboxFor(config: Pick<Config, 'tool' | 'connection'>): Toolbox {
+export function toolboxFor(config: Pick<Config, 'tool' | 'connection' | 'prove'>): Toolbox {
   const tool = (tools as MigrationTools)[config.tool.tool];
   if (tool === undefined) throw new FlybackError('internal', `There is no migration tool ${config.tool.tool}.`);
-  const name = config.connection?.database ?? 'postgresql';
+  const { scratch } = config.prove;
+  const onScratch = scratch === undefined || 'kind' in scratch ? undefined : scratch.database;
+  const name = config.connection?.database ?? onScratch ?? 'postgresql';
   const database = (databases as Partial<Record<string, DatabaseAdapter>>)[name];
   if (database === undefined) throw new FlybackError('internal', `There is no database adapter ${name}.`);
   return { database, history: tool.historyFor?.(config.tool) ?? tool.history };

@@ -2,8 +2,9 @@ import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_proces
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isRunning, ownProcess } from '../../adapters/databases/postgresql/embedded-lease.js';
+import { isRunning, ownProcess } from '../../adapters/databases/scratch-server/lease.js';
 import type { Session } from '../adapter/database.js';
+import type { DockerImages } from '../adapter/scratch-servers.js';
 import { Secret, type ConnectionSettings } from '../config/config.js';
 import { createRedactor } from '../config/create-redactor.js';
 import { FlybackError } from '../errors/error.js';
@@ -11,9 +12,9 @@ import { FlybackError } from '../errors/error.js';
 /** A running server in a container of this process's own. */
 export interface DockerServer {
   readonly image: string;
-  /** Without a database; a superuser. */
+  /** Without a database; of an account that may do everything. */
   readonly settings: Omit<ConnectionSettings, 'databaseName'>;
-  /** To the database "postgres". The caller closes it. */
+  /** To the database that is there from the start. The caller closes it. */
   readonly maintenance: Session;
   /** Removes the container with its data. Never throws. */
   stop(): Promise<void>;
@@ -21,7 +22,7 @@ export interface DockerServer {
 
 export interface DockerOptions {
   readonly image: string;
-  readonly base: Omit<ConnectionSettings, 'hosts' | 'databaseName'>;
+  readonly images: DockerImages;
   readonly connect: (settings: ConnectionSettings) => Promise<Session>;
 }
 
@@ -32,15 +33,12 @@ const readyTimeoutMs = 60_000;
 const pollMs = 50;
 const keptLogBytes = 8192;
 
-/** Nothing needs to survive: all of the data is in memory, in a place that the image has no volume for. */
-const dataFolder = '/flyback-scratch';
-
 /**
- * Starts a container of a PostgreSQL image by the docker command, on a spare port of 127.0.0.1, and waits until it accepts
+ * Starts a container of a database's image by the docker command, on a spare port of 127.0.0.1, and waits until it accepts
  * connections. It is removed on stop and when this process exits; of a process that was killed, by the next start. Throws
  * FlybackError docker-unavailable, which quotes what Docker or the container said.
  */
-export async function startDocker({ image, base, connect }: DockerOptions): Promise<DockerServer> {
+export async function startDocker({ image, images, connect }: DockerOptions): Promise<DockerServer> {
   await sweep();
   const password = new Secret(randomBytes(24).toString('base64url'));
   const redact = createRedactor([password]);
@@ -59,13 +57,13 @@ export async function startDocker({ image, base, connect }: DockerOptions): Prom
     process.off('exit', removeAtExit);
   };
   try {
-    await create(name, image, password);
+    await create(name, image, images, password);
     output = follow(name);
-    const { settings, maintenance } = await waitUntilReady(name, output, async (port) => {
-      const own = { ...base, hosts: [{ host: '127.0.0.1', port }], password };
+    const { settings, maintenance } = await waitUntilReady({ name, port: images.port }, output, async (port) => {
+      const own = { ...images.base, hosts: [{ host: '127.0.0.1', port }], password };
       return {
         settings: own,
-        maintenance: await connect({ ...own, databaseName: 'postgres', connectTimeoutMs: 2000 }),
+        maintenance: await connect({ ...own, databaseName: images.databaseName, connectTimeoutMs: 2000 }),
       };
     });
     return { image, settings, maintenance, stop };
@@ -95,15 +93,17 @@ async function sweep(): Promise<void> {
 }
 
 /** The password goes through the environment: everybody on the machine can read arguments. */
-async function create(name: string, image: string, password: Secret): Promise<void> {
+async function create(name: string, image: string, images: DockerImages, password: Secret): Promise<void> {
+  const { port, dataFolder, environment, secrets } = images;
   const words = [
     ...['create', '--rm', '--name', name, '--label', `${label}=${hostname()} | ${ownProcess()}`],
-    ...['--publish', '127.0.0.1::5432', '--tmpfs', dataFolder, '--env', `PGDATA=${dataFolder}/data`],
-    ...['--env', 'POSTGRES_PASSWORD', '--env', 'POSTGRES_INITDB_ARGS=--no-sync', image],
-    // As with the server that comes along: nothing has to survive a crash of the machine.
-    ...['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off'],
+    ...['--publish', `127.0.0.1::${port}`, '--tmpfs', dataFolder],
+    ...Object.entries(environment).flatMap(([variable, value]) => ['--env', `${variable}=${value}`]),
+    ...secrets.flatMap((variable) => ['--env', variable]),
+    image,
+    ...images.words,
   ];
-  const made = await docker(words, { POSTGRES_PASSWORD: password.reveal() });
+  const made = await docker(words, Object.fromEntries(secrets.map((variable) => [variable, password.reveal()])));
   if (made.kind === 'done') return;
   throw unavailable(
     `No container can be made of the image ${image}: ${made.kind === 'failed' ? made.words : 'the docker command is gone'}`,
@@ -142,12 +142,16 @@ function follow(name: string): Output {
 class ContainerFailure extends Error {}
 
 /** While an image sets itself up, its server listens to nobody outside; the first connection is to the one that stays. */
-async function waitUntilReady<T>(name: string, output: Output, connect: (port: number) => Promise<T>): Promise<T> {
+async function waitUntilReady<T>(
+  container: { readonly name: string; readonly port: number },
+  output: Output,
+  connect: (port: number) => Promise<T>,
+): Promise<T> {
   const deadline = Date.now() + readyTimeoutMs;
   let problem = '';
   for (;;) {
     if (output.hasEnded()) throw new ContainerFailure(`has ended by itself: ${output.text() || 'it said nothing.'}`);
-    const port = await publishedPort(name);
+    const port = await publishedPort(container);
     if (port !== undefined) {
       try {
         return await connect(port);
@@ -166,8 +170,14 @@ async function waitUntilReady<T>(name: string, output: Output, connect: (port: n
 }
 
 /** Undefined as long as the container has none. */
-async function publishedPort(name: string): Promise<number | undefined> {
-  const asked = await docker(['port', name, '5432/tcp']);
+async function publishedPort({
+  name,
+  port: inside,
+}: {
+  readonly name: string;
+  readonly port: number;
+}): Promise<number | undefined> {
+  const asked = await docker(['port', name, `${inside}/tcp`]);
   const port = asked.kind === 'done' ? /:(\d+)\s*$/m.exec(asked.text)?.[1] : undefined;
   return port === undefined ? undefined : Number(port);
 }

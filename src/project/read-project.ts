@@ -15,6 +15,7 @@ import { resumeNeeded } from '../journal/resume-needed.js';
 import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { pairVersions } from '../pairing/pair-versions.js';
 import { readProofBook } from '../receipt/proof-book.js';
+import { editionOf } from '../receipt/server-edition.js';
 import { flagFinding } from '../run/tool-flag.js';
 import { loadRollbackScripts } from '../scripts/script-files.js';
 import type { ConnectedProject, Project } from './project.js';
@@ -54,14 +55,18 @@ export async function readProject(
   const { flag } = toolbox.history.toolLock(toolbox.database, table, session.facts);
   const lockRow = await flagFinding(session, toolbox.database, toolbox.history.words, flag);
   if (lockRow !== undefined) interrupted.push(redactFinding(lockRow, createRedactor(config.secrets)));
-  const proofs = await readProofBook(project, session.facts.majorVersion);
+  const proofs = await readProofBook(project, editionOf(session.facts));
   return { ...project, findings: [...project.findings, ...interrupted], history, session, journal, proofs };
 }
 
 /** Reads the files alone: every version counts as pending. For stub and for an audit without a database. */
 export async function readProjectFiles(config: Config, toolbox: Toolbox, now: Date): Promise<Project> {
   return pairProject(config, toolbox, {
-    table: toolbox.history.tableName(config.tool, 'public'),
+    table: toolbox.history.tableName(
+      config.tool,
+      // Where a database is what elsewhere is a schema, there is no other default.
+      toolbox.database.name === 'mysql' ? (config.connection?.databaseName ?? 'public') : 'public',
+    ),
     history: undefined,
     entries: [],
     migrations: await toolbox.history.loadMigrations(config.tool),

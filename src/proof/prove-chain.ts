@@ -11,6 +11,7 @@ import { compareRows } from './compare-rows.js';
 import type { Grade } from './grade.js';
 import { compareSequences } from './compare-sequences.js';
 import { comparePictures, picture, type Picture } from './picture.js';
+import { projectIn } from './project-in.js';
 import type { RowChange } from './proof.js';
 import type { ScratchPlace } from './scratch-place.js';
 import { throwIfCancelled } from './throw-if-cancelled.js';
@@ -80,7 +81,6 @@ async function proveThere(
   { lower, upper, scripts }: Versions,
 ): Promise<ChainProof> {
   const started = performance.now();
-  const table = project.toolbox.history.tableName(project.config.tool, 'public');
   const base = { versions: upper.length, stoppedAt: lower.at(-1)?.version?.text };
   const finish = (found: Pick<ChainProof, 'grade' | 'reason'> & Partial<ChainProof>): ChainProof => ({
     ...base,
@@ -90,7 +90,8 @@ async function proveThere(
     ...found,
     durationMs: performance.now() - started,
   });
-  const at = { project, session, table, signal };
+  const own = projectIn(project, session);
+  const at = { project: own, session, table: own.table, signal };
   const fixtures = readFixtures(project);
   const apply = async (
     migrations: readonly Migration[],

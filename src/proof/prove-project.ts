@@ -4,6 +4,7 @@ import type { Project } from '../project/project.js';
 import type { VersionProof } from './proof.js';
 import { ProofDatabases } from './proof-databases.js';
 import { unproven } from './prove-version.js';
+import { WalkingDatabases } from './walking-databases.js';
 import type { ScratchPlace } from './scratch-place.js';
 import { throwIfCancelled } from './throw-if-cancelled.js';
 
@@ -49,7 +50,10 @@ export async function proveProject(
     proofs.push(proof);
     options.onProof?.(proof, proofs.length, wanted.length);
   };
-  const databases = new ProofDatabases(project, place, options.way ?? 'quickly', options.signal);
+  const databases =
+    project.toolbox.database.dialect.ddl === 'commits'
+      ? new WalkingDatabases(project, place, options.signal)
+      : new ProofDatabases(project, place, options.way ?? 'quickly', options.signal);
   try {
     for (const migration of versioned) {
       if (proofs.length === wanted.length) break;

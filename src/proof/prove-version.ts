@@ -18,71 +18,86 @@ export type { ProofRequest } from './version-run.js';
  * Reads the whole catalog and every row each time: nothing has to be known about what a migration may change.
  */
 export async function proveVersion(request: ProofRequest): Promise<VersionProof> {
+  return (await proveVersionThere(request)).proof;
+}
+
+/** The same; `isClean`: the database is as if nothing but the migration had run there. */
+export async function proveVersionThere(
+  request: ProofRequest,
+): Promise<{ readonly proof: VersionProof; readonly isClean: boolean }> {
   const { migration, project } = request;
   const started = performance.now();
   const steps: ProofStep[] = [];
-  const finish = (grade: Grade, found: Partial<VersionProof>): VersionProof => ({
-    ...unproven(migration, grade, found.reason),
-    ...found,
-    grade,
-    steps,
-    durationMs: performance.now() - started,
+  const finish = (
+    grade: Grade,
+    found: Partial<VersionProof>,
+    isClean = false,
+  ): { readonly proof: VersionProof; readonly isClean: boolean } => ({
+    proof: {
+      ...unproven(migration, grade, found.reason),
+      ...found,
+      grade,
+      steps,
+      durationMs: performance.now() - started,
+    },
+    isClean,
   });
   const attempt = attemptsInto(steps);
 
-  const before = await picture(request);
-  const failedMigration = await attempt('migrate', () => migrate(request));
+  let at = request;
+  const { renew } = request;
+  const renewed = renew && (async (): Promise<void> => void (at = { ...at, session: await renew() }));
+  const before = await picture(at);
+  const failedMigration = await attempt('migrate', () => migrate(at));
   if (failedMigration !== undefined) {
     return finish('not-possible', { reason: `The migration does not run here: ${failedMigration.message}` });
   }
-  const applied = await picture(request);
+  const applied = await picture(at);
   const footprint = footprintOf(before.catalog, applied.catalog);
   const takeItBack = async (): Promise<void> => {
-    await takeBack(request, { kind: 'steps', steps: 1 });
+    await takeBack(at, { kind: 'steps', steps: 1 });
   };
   const failedRollback = await attempt('roll back', takeItBack);
   if (failedRollback !== undefined) return finish('failed', { reason: failedRollback.message, footprint });
-  const after = await picture(request);
+  const after = await picture(at);
   const verdict = verdictOf(project, migration, comparePictures(before, after), compareRows(before.rows, after.rows));
   const { database, history } = project.toolbox;
   const script = project.pairs.find(({ version }) => version.key === migration.version?.key)?.script;
-  const schema = history.scriptSchema(project.config.tool, request.table, request.session.facts.currentSchema);
-  const twice = await runTwice(
-    request.session,
-    project.toolbox,
-    script,
-    schema,
-    project.config.prove.statementTimeoutMs,
-  );
+  const schema = history.scriptSchema(project.config.tool, at.table, at.session.facts.currentSchema);
+  const twice = await runTwice(at.session, project.toolbox, script, schema, project.config.prove.statementTimeoutMs);
   const found = { ...verdict, twice, footprint };
-  const failedAgain = await attempt('migrate again', () => migrate(request));
+  const failedAgain = await attempt('migrate again', () => migrate(at));
   if (failedAgain !== undefined) {
     return finish('failed', {
       ...found,
       reason: `After the rollback the migration does not run again: ${failedAgain.message}`,
     });
   }
-  const again = compareCatalogs(applied.catalog, (await picture(request)).catalog);
+  const again = compareCatalogs(applied.catalog, (await picture(at)).catalog);
   // A database that is not as it was shows nothing more.
   const isAsItWas =
     verdict.changes.every((change) => kindOfChange(change) !== 'substance') && verdict.rows.length === 0;
   const tables = isAsItWas && request.rows !== 'present' ? changedTables(footprint, before.rows) : [];
   const withoutRows = { ...found, again };
-  if (tables.length === 0) return finish(verdict.grade, withoutRows);
+  const isAsIfNew = verdict.changes.length + verdict.rows.length + verdict.left.length + again.length === 0;
+  if (tables.length === 0) return finish(verdict.grade, withoutRows, isAsIfNew);
 
   const failedTwice = await attempt('roll back', takeItBack);
   if (failedTwice !== undefined) {
     return finish('failed', { ...withoutRows, reason: `A second rollback does not run: ${failedTwice.message}` });
   }
   const withRows = await proveWithRows({
-    session: request.session,
+    get session() {
+      return at.session;
+    },
+    renew: renewed,
     queries: await database.loadProofQueries(),
     commit: database.sql.commit,
     rollback: database.sql.rollback,
     tables,
-    migrate: () => attempt('migrate', () => migrate(request)),
+    migrate: () => attempt('migrate', () => migrate(at)),
     takeBack: () => attempt('roll back', takeItBack),
-    readRows: (names) => readRows(request, names),
+    readRows: (names) => readRows(at, names),
   });
   const { generated, unsuited, notMigrated } = withRows;
   const notes = [...withRows.notes, ...[unsuited, notMigrated].filter((note) => note !== undefined)];
@@ -90,7 +105,7 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
   if (withRows.failed !== undefined) return finish('failed', { ...complete, reason: withRows.failed });
   if (unsuited !== undefined) return finish(verdict.grade, complete);
   const lost = withRows.rows.length === 0 ? verdict : verdictOf(project, migration, verdict.changes, withRows.rows);
-  const failedWithRows = await attempt('migrate again', () => migrate(request));
+  const failedWithRows = await attempt('migrate again', () => migrate(at));
   if (failedWithRows !== undefined) {
     return finish('failed', {
       ...complete,
@@ -98,7 +113,7 @@ export async function proveVersion(request: ProofRequest): Promise<VersionProof>
       reason: `With the rows of ${generated.join(', ')} as the rollback left them the migration does not run again: ${failedWithRows.message}`,
     });
   }
-  return finish(lost.grade, { ...complete, ...lost });
+  return finish(lost.grade, { ...complete, ...lost }, isAsIfNew && withRows.rows.length === 0 && withRows.isClean);
 }
 
 /** Nothing is known of this version but why. */

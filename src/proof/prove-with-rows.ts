@@ -16,6 +16,8 @@ export interface RowsTrial {
   /** Each resolves with the reason when it did not run, and then has changed nothing. */
   readonly migrate: () => Promise<StepFailure | undefined>;
   readonly takeBack: () => Promise<StepFailure | undefined>;
+  /** Where what did not run has changed something: puts another database, as this one was before the trial, in its place. */
+  readonly renew?: (() => Promise<void>) | undefined;
   readonly readRows: (tables: readonly string[]) => Promise<ReadonlyMap<string, TableRows>>;
 }
 
@@ -61,7 +63,7 @@ export async function proveWithRows(trial: RowsTrial): Promise<RowsOutcome> {
     const notMigrated = await trial.migrate();
     if (notMigrated !== undefined) {
       refused = notMigrated.message;
-      await empty(trial, filled);
+      await (trial.renew === undefined ? empty(trial, filled) : trial.renew());
       continue;
     }
     const found = { ...nothing, generated: tables, notes };

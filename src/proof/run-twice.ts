@@ -1,4 +1,4 @@
-import type { Session } from '../adapter/database.js';
+import type { Command, Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import { openingOf } from '../scratch/apply-migrations.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
@@ -17,15 +17,17 @@ export async function runTwice(
 ): Promise<VersionProof['twice']> {
   if (script === undefined || script.transaction === 'off') return undefined;
   if (script.statements.some(({ copyData }) => copyData !== undefined)) return undefined;
-  const { sql } = toolbox.database;
-  const sent = await session.pipeline([
-    sql.useScriptPath(session.facts, scriptSchema),
-    openingOf({ toolbox, statementTimeoutMs }),
-    ...script.statements.map(({ text }) => text),
-    sql.hasWritten,
-    sql.rollback,
+  const { sql, dialect } = toolbox.database;
+  const sameForAll = (texts: readonly string[]): readonly Command[] =>
+    texts.flatMap((message) => dialect.split(message).statements.map(({ text }) => ({ sql: text, keepsPlan: false })));
+  const sent = await session.batch([
+    ...sameForAll([sql.useScriptPath(session.facts, scriptSchema), openingOf({ toolbox, statementTimeoutMs })]),
+    ...script.statements.map(({ text }) => ({ sql: text })),
+    ...sameForAll([sql.hasWritten, sql.rollback]),
   ]);
-  // The last of these messages has ended the transaction all the same.
-  if (sent.failure !== undefined) return 'failed';
-  return sent.results.at(-2)?.[0]?.rows[0]?.[0] === 't' ? 'writes' : 'nothing';
+  if (sent.failure !== undefined) {
+    await session.query(sql.rollback).catch(() => undefined);
+    return 'failed';
+  }
+  return sent.results.at(-2)?.rows[0]?.[0] === 't' ? 'writes' : 'nothing';
 }

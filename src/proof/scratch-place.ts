@@ -5,6 +5,7 @@ export interface ScratchPlace {
   /** "PostgreSQL 18.4, embedded". */
   readonly description: string;
   readonly majorVersion: number;
+  readonly product: 'PostgreSQL' | 'MySQL' | 'MariaDB';
   /** A new database: empty, or a copy of one to which nobody is connected. Gives its name. */
   create(copyOf?: string): Promise<string>;
   /** A session to a database made here. The caller closes it. */

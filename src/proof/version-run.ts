@@ -21,6 +21,11 @@ export interface ProofRequest {
   /** Rows to compare: those that are there, or also generated ones in tables that are empty. Default: generated. */
   readonly rows?: 'present' | 'generated' | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Where a migration that fails leaves half of itself: a session to a new database as this one was before the migration, in
+   * the place of this one. Undefined: what fails changes nothing.
+   */
+  readonly renew?: (() => Promise<Session>) | undefined;
 }
 
 /** The tools' own tables, which are no part of what is compared. */

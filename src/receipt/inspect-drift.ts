@@ -10,6 +10,7 @@ import type { StepInspector } from '../run/run-request.js';
 import { driftAfter, driftBefore, partOf } from './drift.js';
 import type { ProofBook } from './proof-book.js';
 import type { Receipt } from './receipt.js';
+import { editionOf, editionOfReceipt, editionText, isSameEdition } from './server-edition.js';
 import { madeByRepeatables } from './repeatable-objects.js';
 
 /** Which steps of a plan are compared with the proof of their version, by the version as the plan writes it. */
@@ -29,6 +30,7 @@ export function planDrift(
   const findings: Finding[] = [];
   if (book.drift === 'off') return { compared, findings };
   const { versions } = toolbox.history;
+  const edition = editionOf(session.facts);
   const applied = new Map(
     history.applied.flatMap(({ version }) => (version === undefined ? [] : [[version.key, version]])),
   );
@@ -37,12 +39,11 @@ export function planDrift(
     const state = version === undefined ? undefined : book.states.get(version.key);
     if (version !== undefined && (state?.state === 'proven' || state?.state === 'not-passing')) {
       const above = newestAbove(version, [...applied.values()], versions.compare.bind(versions));
-      const reason =
-        state.receipt.major !== session.facts.majorVersion
-          ? `its proof was made on PostgreSQL ${state.receipt.major}, and this is ${session.facts.majorVersion}`
-          : above === undefined
-            ? undefined
-            : `version ${above.text} above it stays applied, which its proof knows nothing of`;
+      const reason = !isSameEdition(editionOfReceipt(state.receipt), edition)
+        ? `its proof was made on ${editionText(editionOfReceipt(state.receipt))}, and this is ${editionOfReceipt(state.receipt).product === edition.product ? edition.major : editionText(edition)}`
+        : above === undefined
+          ? undefined
+          : `version ${above.text} above it stays applied, which its proof knows nothing of`;
       if (reason === undefined) compared.set(step.version, state.receipt);
       else {
         findings.push({

@@ -5,6 +5,7 @@ import type { Project } from '../project/project.js';
 import type { VersionProof } from '../proof/proof.js';
 import { basesOf } from './basis.js';
 import { printReceipt, receiptOf, type Receipt } from './receipt.js';
+import type { ServerEdition } from './server-edition.js';
 import { printReceipts, readReceipts, receiptFileName, writeReceipts, type ReceiptLine } from './receipt-file.js';
 
 /** What became of flyback.lock, by the texts of the versions. */
@@ -24,7 +25,7 @@ export interface Kept {
 export async function keepReceipts(
   project: Project,
   proofs: readonly VersionProof[],
-  major: number,
+  edition: ServerEdition,
   policy: ProvePolicy,
 ): Promise<Kept> {
   const { versions } = project.toolbox.history;
@@ -40,7 +41,7 @@ export async function keepReceipts(
     const basis = version === undefined ? undefined : bases.get(version.key);
     if (version === undefined || basis === undefined) continue;
     if (policy.passes.includes(proof.grade)) {
-      const receipt = receiptOf(proof, basis, major);
+      const receipt = receiptOf(proof, basis, edition);
       (sameReceipt(before.get(version.key), receipt) ? unchanged : written).push(version.text);
       lines.set(version.key, { version, receipt });
     } else if (proof.grade !== 'not-possible') lines.delete(version.key);
@@ -75,7 +76,7 @@ export interface Checked {
 export async function checkReceipts(
   project: Project,
   proofs: readonly VersionProof[],
-  major: number,
+  edition: ServerEdition,
   policy: ProvePolicy,
 ): Promise<readonly Checked[]> {
   const { versions } = project.toolbox.history;
@@ -93,7 +94,7 @@ export async function checkReceipts(
     if (!policy.passes.includes(proof.grade)) return told('not-passing');
     if (line === undefined || basis === undefined) return told('missing');
     if (line.receipt === undefined) return told('edited');
-    const fresh = receiptOf(proof, basis, major);
+    const fresh = receiptOf(proof, basis, edition);
     if (sameReceipt(line.receipt, fresh)) return told('confirmed');
     const parts = differingParts(line.receipt, fresh);
     return told(parts.some((part) => ofBasis.has(part)) ? 'stale' : 'different', parts);

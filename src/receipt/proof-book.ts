@@ -7,6 +7,7 @@ import type { Project } from '../project/project.js';
 import { basesOf, type Basis } from './basis.js';
 import { proofMethod, type Receipt } from './receipt.js';
 import { readReceipts, receiptFileName, type ReceiptLine } from './receipt-file.js';
+import { editionOfReceipt, editionText, isSameEdition, type ServerEdition } from './server-edition.js';
 
 /**
  * What is known of a version's proof.
@@ -27,8 +28,8 @@ export interface ProofBook {
   /** Of versions whose proof does not count; what the configuration leaves open follows from `kept`. */
   readonly requirement: Policy;
   readonly drift: Policy;
-  /** The target's version; undefined where none is asked. */
-  readonly major: number | undefined;
+  /** The target's server; undefined where none is asked. */
+  readonly edition: ServerEdition | undefined;
   /** By the key of the version; each that has a migration and a rollback script. */
   readonly states: ReadonlyMap<string, ProofState>;
   /** Why flyback.lock, or a file that receipts are about, cannot be read: everything then counts as unproven. */
@@ -36,12 +37,12 @@ export interface ProofBook {
 }
 
 /**
- * Reads flyback.lock and compares it with the files of the project. `major` is the target's version, where one is known.
+ * Reads flyback.lock and compares it with the files of the project. `edition` is the target's server, where one is known.
  * Without flyback.lock and without a policy nothing is computed. Never throws for what files hold.
  */
 export async function readProofBook(
   project: Pick<Project, 'config' | 'migrations' | 'pairs' | 'toolbox'>,
-  major: number | undefined,
+  edition: ServerEdition | undefined,
 ): Promise<ProofBook> {
   const { config, toolbox } = project;
   const { prove } = config;
@@ -61,17 +62,17 @@ export async function readProofBook(
   const isAsked = kept || requirement !== 'off';
   const bases = isAsked ? await attempt(() => basesOf(project)) : undefined;
   const scripted = isAsked ? project.pairs.filter(({ script }) => script !== undefined) : [];
-  const states = statesOf(scripted, bases ?? new Map<string, Basis>(), lines, prove, major);
-  return { kept, requirement, drift: prove.drift, major, states, failure };
+  const states = statesOf(scripted, bases ?? new Map<string, Basis>(), lines, prove, edition);
+  return { kept, requirement, drift: prove.drift, edition, states, failure };
 }
 
-/** Compares the receipts of versions with what they would have to be about. `major` undefined: any will do. Pure. */
+/** Compares the receipts of versions with what they would have to be about. `edition` undefined: any will do. Pure. */
 function statesOf(
   versions: readonly Pick<Pair, 'version'>[],
   bases: ReadonlyMap<string, Basis>,
   lines: ReadonlyMap<string, ReceiptLine> | undefined,
   policy: ProvePolicy,
-  major: number | undefined,
+  edition: ServerEdition | undefined,
 ): ReadonlyMap<string, ProofState> {
   return new Map(
     versions.map(({ version: { key } }): readonly [string, ProofState] => {
@@ -80,7 +81,7 @@ function statesOf(
       // Without a migration file there is nothing to prove with.
       if (receipt === undefined || basis === undefined)
         return [key, { state: 'unproven', edited: receipt === undefined ? line : undefined }];
-      const reasons = reasonsOf(receipt, basis, policy.sameMajor ? major : undefined);
+      const reasons = reasonsOf(receipt, basis, policy.sameMajor ? edition : undefined);
       if (reasons.length > 0) return [key, { state: 'stale', receipt, reasons }];
       return [key, { state: policy.passes.includes(receipt.grade) ? 'proven' : 'not-passing', receipt }];
     }),
@@ -88,7 +89,7 @@ function statesOf(
 }
 
 /** Why a receipt is about something else, in words that end a sentence; empty: it is not. */
-function reasonsOf(receipt: Receipt, basis: Basis, major: number | undefined): readonly string[] {
+function reasonsOf(receipt: Receipt, basis: Basis, edition: ServerEdition | undefined): readonly string[] {
   const isOwn = receipt.migration !== basis.migration;
   return [
     ...(isOwn ? ['its migration was changed'] : []),
@@ -98,21 +99,31 @@ function reasonsOf(receipt: Receipt, basis: Basis, major: number | undefined): r
     ...(receipt.script === basis.script ? [] : ['its rollback script was changed']),
     ...(receipt.fixtures === basis.fixtures ? [] : ['the fixtures were changed']),
     ...(receipt.method === proofMethod ? [] : ['another version of flyback proves otherwise']),
-    ...(major === undefined || receipt.major === major
+    ...(edition === undefined || isSameEdition(editionOfReceipt(receipt), edition)
       ? []
-      : [`it was proven on PostgreSQL ${receipt.major}, and the target is ${major}`]),
+      : [
+          `it was proven on ${editionText(editionOfReceipt(receipt))}, and the target is ${otherText(receipt, edition)}`,
+        ]),
   ];
 }
 
+/** Another server than the receipt's: the product is named where it is another one. */
+function otherText(receipt: Receipt, edition: ServerEdition): string {
+  return editionOfReceipt(receipt).product === edition.product ? String(edition.major) : editionText(edition);
+}
+
 /** A version's proof in a word or two, for a table: "exact", "exact (on 18)" where the target is another major, "stale". */
-export function proofWord({ states, major }: Pick<ProofBook, 'states' | 'major'>, version: Version): string {
+export function proofWord({ states, edition }: Pick<ProofBook, 'states' | 'edition'>, version: Version): string {
   const state = states.get(version.key);
   if (state === undefined) return '–';
   if (state.state === 'stale' || state.state === 'unproven') return state.state;
-  const { grade, major: provenOn } = state.receipt;
+  const { grade } = state.receipt;
+  const provenOn = editionOfReceipt(state.receipt);
   const remarks = [
     ...(state.state === 'proven' ? [] : ['does not pass']),
-    ...(major === undefined || provenOn === major ? [] : [`on ${provenOn}`]),
+    ...(edition === undefined || isSameEdition(provenOn, edition)
+      ? []
+      : [`on ${provenOn.product === edition.product ? provenOn.major : editionText(provenOn)}`]),
   ];
   return `${grade}${remarks.length === 0 ? '' : ` (${remarks.join(', ')})`}`;
 }
@@ -129,8 +140,14 @@ export function proofSummary(
 export function proofJson(state: ProofState | undefined): unknown {
   if (state === undefined) return null;
   if (state.state === 'unproven') return { state: state.state, edited: state.edited !== undefined };
-  const { grade, major } = state.receipt;
-  return { state: state.state, grade, major, ...(state.state === 'stale' ? { reasons: state.reasons } : {}) };
+  const { grade, major, product } = state.receipt;
+  return {
+    state: state.state,
+    grade,
+    major,
+    ...(product === undefined ? {} : { product }),
+    ...(state.state === 'stale' ? { reasons: state.reasons } : {}),
+  };
 }
 
 /** How bad it is that a proof does not count. */

@@ -3,6 +3,7 @@ import { isComparableElsewhere } from '../proof/footprint.js';
 import { grades, type Grade } from '../proof/grade.js';
 import type { VersionProof } from '../proof/proof.js';
 import type { Basis } from './basis.js';
+import type { ServerEdition } from './server-edition.js';
 
 /**
  * How proofs are made. Raised when a proof looks at more, or otherwise: receipts of an older way of proving are then stale.
@@ -14,6 +15,8 @@ export interface Receipt {
   readonly grade: Grade;
   /** Major version of the server that it was made on. */
   readonly major: number;
+  /** Its product; undefined: PostgreSQL. */
+  readonly product?: 'MySQL' | 'MariaDB' | undefined;
   readonly method: number;
   /** Digests of what was proven, as basisOf tells. */
   readonly migrations: string;
@@ -33,7 +36,7 @@ export interface Receipt {
 }
 
 /** The receipt for a proof. Pure. */
-export function receiptOf(proof: VersionProof, basis: Basis, major: number): Receipt {
+export function receiptOf(proof: VersionProof, basis: Basis, { product, major }: ServerEdition): Receipt {
   const { migrations, migration, script, fixtures } = basis;
   const { footprint } = proof;
   const touched = footprint.filter(({ before, applied }) => before !== applied);
@@ -50,6 +53,7 @@ export function receiptOf(proof: VersionProof, basis: Basis, major: number): Rec
   return {
     grade: proof.grade,
     major,
+    ...(product === 'PostgreSQL' ? {} : { product }),
     method: proofMethod,
     migrations,
     migration,
@@ -94,6 +98,7 @@ export function parseReceipt(text: string): Receipt | string {
   const { grade, major, method, migrations, migration, script, fixtures, touched, around } = value;
   if (!grades.some((known) => known === grade)) return 'its grade is unknown';
   if (!Number.isInteger(major) || !Number.isInteger(method)) return 'its major or method is not a number';
+  if (![undefined, 'MySQL', 'MariaDB'].some((known) => known === value['product'])) return 'its product is unknown';
   if (
     ![migrations, migration, script, fixtures ?? migrations].every(
       (item) => typeof item === 'string' && digest.test(item),

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startGuard } from '../../adapters/databases/postgresql/embedded-lease.js';
+import { startGuard } from '../../adapters/databases/scratch-server/lease.js';
 import { startEmbedded } from '../../adapters/databases/postgresql/embedded.js';
 import { findBinaries } from './servers.js';
 

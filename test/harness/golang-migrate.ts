@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, inject } from 'vitest';
-import { exists, publishFolder } from '../../adapters/databases/postgresql/embedded-binaries.js';
+import { exists, publishFolder } from '../../adapters/databases/scratch-server/folders.js';
 import { finished, type CommandResult } from './project.js';
 
 /** Where the real golang-migrate is ready to run, or why it is not. Plain data: it travels to the test processes. */

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
-import { publishFolder } from '../../adapters/databases/postgresql/embedded-binaries.js';
+import { publishFolder } from '../../adapters/databases/scratch-server/folders.js';
 
 /*
  * Starting MariaDB and MySQL servers; free of vitest, because the global setup runs outside the tests. Tests use mysql.ts.
@@ -295,6 +295,8 @@ async function launch({ programs, folder, port, account, settings }: Launch): Pr
     socket: path.join(folder, 'server.sock'),
     'pid-file': path.join(folder, 'server.pid'),
     'secure-file-priv': folder,
+    // A server that starts removes the temporary tables of all others from a folder that they share.
+    tmpdir: folder,
     'bind-address': '127.0.0.1',
     port: String(port),
     // Thrown away with its data. What was committed still survives the end of the process in the system's memory.

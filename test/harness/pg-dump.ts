@@ -5,7 +5,7 @@ import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { publishFolder } from '../../adapters/databases/postgresql/embedded-binaries.js';
+import { publishFolder } from '../../adapters/databases/scratch-server/folders.js';
 import { isCi } from './servers.js';
 
 /*

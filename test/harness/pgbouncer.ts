@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { describe } from 'vitest';
-import { findServerAccount } from '../../adapters/databases/postgresql/embedded-account.js';
+import { findServerAccount } from '../../adapters/databases/scratch-server/account.js';
 import type { TestDatabase } from './postgres.js';
 import { isCi } from './servers.js';
 
@@ -40,7 +40,7 @@ const guarded = '"$0" -q "$1" & pid=$!; read -r _; kill "$pid"; wait "$pid"';
 export async function startPgBouncer(database: TestDatabase, options: PgBouncerOptions): Promise<PgBouncer> {
   const program = findProgram();
   if (program === undefined) throw new Error('PgBouncer is missing: apt-get install pgbouncer, or the like.');
-  const account = await findServerAccount();
+  const account = await findServerAccount('postgres');
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'flyback-pgbouncer-'));
   const port = await sparePort();
   const server = new URL(database.url);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { startEmbedded, type EmbeddedServer } from '../../adapters/databases/postgresql/embedded.js';
 import type { Session } from '../../src/adapter/database.js';
-import { embeddedConnection } from '../../src/compose/scratch-place.js';
+import { embeddedConnection } from '../../adapters/databases/postgresql/scratch-servers.js';
 import { findBinaries } from './servers.js';
 import { toolbox } from './toolbox.js';
 

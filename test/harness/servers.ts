@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { exists, publishFolder } from '../../adapters/databases/postgresql/embedded-binaries.js';
+import { exists, publishFolder } from '../../adapters/databases/scratch-server/folders.js';
 import { startEmbedded } from '../../adapters/databases/postgresql/embedded.js';
 
 /*

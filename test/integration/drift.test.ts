@@ -71,7 +71,7 @@ async function prove(folder: string): Promise<void> {
         .filter(({ grade }) => !files.config.prove.passes.includes(grade))
         .map(({ version, reason }) => [version, reason]),
     ).toEqual([]);
-    await keepReceipts(files, proofs, place.majorVersion, files.config.prove);
+    await keepReceipts(files, proofs, { product: place.product, major: place.majorVersion }, files.config.prove);
   } finally {
     await place.close();
   }

@@ -23,5 +23,6 @@ export const mysql: DatabaseAdapter = {
   locks: mysqlLocks,
   loadServerChecks: async () => (await import('./server-checks.js')).mysqlChecks,
   loadProofQueries: async () => (await import('./catalog/proof-queries.js')).mysqlProofQueries,
+  loadScratchServers: async () => (await import('./scratch-servers.js')).mysqlScratch,
   sql: mysqlSql,
 };

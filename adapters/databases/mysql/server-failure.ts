@@ -46,6 +46,7 @@ const conditions: Readonly<Record<number, ServerCondition>> = {
   1176: 'object-missing',
   1305: 'object-missing',
   1360: 'object-missing',
+  1007: 'object-exists',
   1050: 'object-exists',
   1062: 'key-taken',
   1586: 'key-taken',

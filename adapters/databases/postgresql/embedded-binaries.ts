@@ -4,7 +4,8 @@ import * as fs from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { FlybackError } from '../../../src/errors/error.js';
-import type { ServerAccount } from './embedded-account.js';
+import { exists, publishFolder } from '../scratch-server/folders.js';
+import type { ServerAccount } from '../scratch-server/account.js';
 
 /** PostgreSQL programs in a folder that the server's account can read and execute. */
 export interface ServerBinaries {
@@ -194,23 +195,6 @@ async function openForReading(folder: string): Promise<void> {
       await fs.chmod(file, (mode & fileModes.S_IXUSR) === 0 ? 0o644 : 0o755);
     }
   }
-}
-
-/** Gives a finished folder its name in one step; when another process was first, its folder stays. */
-export async function publishFolder(staging: string, finished: string): Promise<void> {
-  try {
-    await fs.rename(staging, finished);
-  } catch (error) {
-    if (!(await exists(finished))) throw error;
-  }
-}
-
-/** Whether something has this name; unreadable counts as absent. */
-export async function exists(file: string): Promise<boolean> {
-  return fs.stat(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** The errno name of a system error, if it is one. */

@@ -2,19 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { createServer } from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FlybackError } from '../../../src/errors/error.js';
-import { findServerAccount, type ServerAccount } from './embedded-account.js';
-import {
-  exists,
-  findEmbeddedPackage,
-  prepareBinaries,
-  publishFolder,
-  type ServerBinaries,
-} from './embedded-binaries.js';
-import { createRunFolder, endServer, removeFolder, startGuard, sweepRunFolders } from './embedded-lease.js';
+import { findServerAccount, type ServerAccount } from '../scratch-server/account.js';
+import { createSocketFolder, exists, openCacheFolder, publishFolder } from '../scratch-server/folders.js';
+import { createRunFolder, endServer, removeFolder, startGuard, sweepRunFolders } from '../scratch-server/lease.js';
+import { lastLines, runProgram } from '../scratch-server/program.js';
+import { findEmbeddedPackage, prepareBinaries, type ServerBinaries } from './embedded-binaries.js';
 
 export interface EmbeddedOptions {
   /**
@@ -51,8 +46,6 @@ export interface EmbeddedServer {
 const superUser = 'postgres';
 const readyTimeoutMs = 30_000;
 const pollMs = 5;
-/** sun_path has 104 bytes on macOS, 108 on Linux; the server appends "/.s.PGSQL.65535". */
-const socketFolderMaxBytes = 86;
 
 // A scratch server is thrown away with its data: nothing needs to survive a crash of the machine.
 const launcherSettings: Readonly<Record<string, string>> = {
@@ -70,7 +63,7 @@ const launcherSettings: Readonly<Record<string, string>> = {
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const packageFolder = options.binariesFolder ?? findEmbeddedPackage();
-  const account = await findServerAccount();
+  const account = await findServerAccount('postgres');
   const cacheFolder = await openCacheFolder(account);
   await sweepRunFolders(cacheFolder);
   const binaries = await prepareBinaries(packageFolder, cacheFolder, account);
@@ -92,28 +85,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     await removeFolder(runFolder);
     throw error;
   }
-}
-
-/** The per-user folder for templates, copies and running servers: ours alone, because we execute what lies there. */
-async function openCacheFolder(account: ServerAccount | undefined): Promise<string> {
-  const folder = path.join(os.tmpdir(), `flyback-${String(process.getuid?.() ?? os.userInfo().username)}`);
-  // As root the server's account must be able to pass through, not to read.
-  const mode = account === undefined ? 0o700 : 0o711;
-  try {
-    await fs.mkdir(folder, { mode }).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    });
-    const status = await fs.lstat(folder);
-    const isOurs = process.getuid === undefined || (status.uid === process.getuid() && (status.mode & 0o022) === 0);
-    if (!status.isDirectory() || !isOurs) throw new Error('it belongs to another user or others may write to it');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FlybackError('embedded-unavailable', `Cannot use the cache folder ${folder}: ${reason}.`, {
-      hint: 'Remove that folder, or point the TMPDIR variable at a folder of your own.',
-      cause,
-    });
-  }
-  return folder;
 }
 
 /** A data directory fresh from initdb, made once for each version and account. */
@@ -152,22 +123,7 @@ async function runToEnd(
   folder: string,
   account: ServerAccount | undefined,
 ): Promise<void> {
-  const child = spawn(program, programArguments, {
-    cwd: folder,
-    env: serverEnvironment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...account,
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const failure = await new Promise<string | undefined>((resolve) => {
-    child.once('error', (error) => {
-      resolve(error.message);
-    });
-    child.once('close', (code, signal) => {
-      resolve(code === 0 ? undefined : `it ended with ${String(code ?? signal)}: ${lastLines(output)}`);
-    });
-  });
+  const failure = await runProgram(program, programArguments, { folder, account, environment: serverEnvironment() });
   if (failure !== undefined) throw cannotRun(program, failure);
 }
 
@@ -175,10 +131,6 @@ function cannotRun(program: string, reason: string): FlybackError {
   return new FlybackError('embedded-unavailable', `Cannot start the embedded PostgreSQL with ${program}: ${reason}`, {
     hint: 'The npm-shipped programs need glibc 2.17 or newer (not Alpine) and a user with an entry in /etc/passwd; or use a PostgreSQL server of your own.',
   });
-}
-
-function lastLines(text: string): string {
-  return text.trim().split('\n').slice(-5).join('\n');
 }
 
 /** The user's PGPORT, PGDATA and the like must not reach the server; time zone and language must not depend on them. */
@@ -254,14 +206,6 @@ async function launch(
     processId,
     stop: () => (stopping ??= stop()),
   };
-}
-
-/** Inside the run folder, unless the path would be too long for a socket address. */
-async function createSocketFolder(runFolder: string, account: ServerAccount | undefined): Promise<string> {
-  if (Buffer.byteLength(runFolder) <= socketFolderMaxBytes) return runFolder;
-  const folder = await fs.mkdtemp('/tmp/flyback-socket-');
-  if (account !== undefined) await fs.chown(folder, account.uid, account.gid);
-  return folder;
 }
 
 /** A port that was free a moment ago. */

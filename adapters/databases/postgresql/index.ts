@@ -37,5 +37,6 @@ export const postgresql: DatabaseAdapter = {
   locks: postgresqlLocks,
   loadServerChecks: async () => (await import('./server-checks.js')).postgresqlChecks,
   loadProofQueries: async () => (await import('./catalog/proof-queries.js')).postgresqlProofQueries,
+  loadScratchServers: async () => (await import('./scratch-servers.js')).postgresqlScratch,
   sql: postgresqlSql,
 };

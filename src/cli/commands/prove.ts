@@ -10,6 +10,7 @@ import { changedSince } from '../../receipt/changed-since.js';
 import { checkReceipts, keepReceipts, type Checked, type Kept } from '../../receipt/keep-receipts.js';
 import { readProofBook } from '../../receipt/proof-book.js';
 import { readReceipts } from '../../receipt/receipt-file.js';
+import type { ServerEdition } from '../../receipt/server-edition.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
 import { chainText, checkText, keptText, proofLine, proofsTable, proofsText } from '../output/prove-text.js';
 import type { ProveFlags } from '../program.js';
@@ -38,12 +39,16 @@ export async function runProve(
   let opened: Promise<OpenedPlace> | undefined;
   const open = (): Promise<OpenedPlace> => (opened ??= openScratchPlace(policy.scratch, connection, projectFolder));
   try {
-    const major = policy.sameMajor ? async (): Promise<number> => (await open()).majorVersion : undefined;
-    const choice = await choose(project, versions, flags, major);
+    const edition = policy.sameMajor ? async (): Promise<ServerEdition> => editionAt(await open()) : undefined;
+    const choice = await choose(project, versions, flags, edition);
     return await report(context, flags, project, choice, await prove(context, project, choice, flags, open));
   } finally {
     await opened?.then((place) => place.close());
   }
+}
+
+function editionAt({ product, majorVersion }: Pick<ScratchPlace, 'product' | 'majorVersion'>): ServerEdition {
+  return { product, major: majorVersion };
 }
 
 type OpenedPlace = Awaited<ReturnType<typeof openScratchPlace>>;
@@ -53,7 +58,7 @@ interface Proven {
   /** All the way down and up again; undefined: not tried. */
   readonly chain: ChainProof | undefined;
   /** Undefined when there was nothing to prove. */
-  readonly place: Pick<ScratchPlace, 'description' | 'majorVersion'> | undefined;
+  readonly place: Pick<ScratchPlace, 'description' | 'majorVersion' | 'product'> | undefined;
 }
 
 async function prove(
@@ -83,7 +88,7 @@ async function prove(
   } catch (error) {
     const isInterrupted = error instanceof FlybackError && error.code === 'cancelled' && made.length > 0;
     if (isInterrupted && flags.write && flags.check !== true) {
-      progress(keptText(await keepReceipts(project, made, place.majorVersion, project.config.prove)));
+      progress(keptText(await keepReceipts(project, made, editionAt(place), project.config.prove)));
     }
     throw error;
   }
@@ -103,9 +108,9 @@ async function report(
   let kept: Kept | undefined;
   let checked: readonly Checked[] | undefined;
   if (place !== undefined && flags.check === true) {
-    checked = await checkReceipts(project, proofs, place.majorVersion, policy);
+    checked = await checkReceipts(project, proofs, editionAt(place), policy);
   } else if (place !== undefined && flags.write) {
-    kept = await keepReceipts(project, proofs, place.majorVersion, policy);
+    kept = await keepReceipts(project, proofs, editionAt(place), policy);
   }
   // Nothing to prove is a pass where everything is proven, and none where there is no rollback script at all.
   const isEmpty = proofs.length + upToDate.length === 0 && flags.since === undefined;
@@ -131,12 +136,12 @@ async function report(
   return passed ? exitCodes.done : exitCodes.findings;
 }
 
-/** `major` tells on which version proofs are made; undefined: receipts of every one count. */
+/** `edition` tells on which server proofs are made; undefined: receipts of every one count. */
 async function choose(
   project: Project,
   versions: readonly string[],
   flags: ProveFlags,
-  major: (() => Promise<number>) | undefined,
+  edition: (() => Promise<ServerEdition>) | undefined,
 ): Promise<Choice> {
   if (versions.length > 0 && (flags.all === true || flags.since !== undefined)) {
     throw new FlybackError('usage-invalid', 'Versions by name, --all and --since are three ways to choose.', {
@@ -154,7 +159,7 @@ async function choose(
   const withScript = asked.filter(({ script }) => script !== undefined);
   const withoutRollback = asked.filter(({ script }) => script === undefined).map(({ version }) => version.text);
   const isEach = named !== undefined || flags.all === true || flags.check === true;
-  const book = isEach ? undefined : await readProofBook(project, await major?.());
+  const book = isEach ? undefined : await readProofBook(project, await edition?.());
   if (book?.failure !== undefined) throw book.failure;
   const upToDate = withScript.filter(({ version }) => book?.states.get(version.key)?.state === 'proven');
   return {

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { exists, publishFolder } from '../../../adapters/databases/postgresql/embedded-binaries.js';
+import { exists, publishFolder } from '../../../adapters/databases/scratch-server/folders.js';
 
 /** The newest line, and the last releases of two older ones that are still in wide use: 9.22 and 10.22. */
 export const flywayMajors = [9, 10, 13] as const;

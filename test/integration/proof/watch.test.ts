@@ -44,7 +44,7 @@ forEachMajor(({ major }) => {
     watch = (await toolbox.database.loadProofQueries()).watchCatalog(major, []);
     store = new CatalogStore();
     store.replace(await watch.readAll(reader));
-    session = new WatchedSession(own, watch, toolbox.database.sql.commit);
+    session = new WatchedSession(own, watch, toolbox.database.sql.commit, true);
   });
   afterEach(async () => {
     await own.close();

@@ -35,12 +35,29 @@ export async function sweepRunFolders(cacheFolder: string): Promise<void> {
   }
 }
 
+/**
+ * A kind of server by what tells its process. The file lies in the run folder and begins with the process id; for servers
+ * that write it late, whoever starts them does. `end`: the signal that ends it at once, and its child processes with it.
+ */
+export interface ServerKind {
+  readonly pidFile: string;
+  readonly end: 'SIGQUIT' | 'SIGKILL';
+}
+
+/** SIGQUIT is its "immediate shutdown". */
+export const postgresKind: ServerKind = { pidFile: 'data/postmaster.pid', end: 'SIGQUIT' };
+/** It has no children. */
+export const mysqlKind: ServerKind = { pidFile: 'server.pid', end: 'SIGKILL' };
+
 /** Stops the server of a run folder at once (no checkpoint: its data is thrown away) and waits for its end. */
 export async function endServer(runFolder: string): Promise<void> {
-  const pid = await serverProcess(runFolder);
+  for (const kind of [postgresKind, mysqlKind]) await endServerOf(kind, runFolder);
+}
+
+async function endServerOf(kind: ServerKind, runFolder: string): Promise<void> {
+  const pid = await serverProcess(kind, runFolder);
   if (pid === undefined) return;
-  // SIGQUIT is PostgreSQL's "immediate shutdown": it takes its child processes along.
-  signal(pid, process.platform === 'win32' ? 'SIGKILL' : 'SIGQUIT');
+  signal(pid, process.platform === 'win32' ? 'SIGKILL' : kind.end);
   for (let waitedMs = 0; isAlive(pid); waitedMs += 5) {
     if (waitedMs === 5000) signal(pid, 'SIGKILL');
     if (waitedMs > 10_000) return;
@@ -57,9 +74,10 @@ export async function removeFolder(folder: string): Promise<void> {
  * Starts a small shell that outlives this process by a moment: when its standard input closes, because we ended in any
  * way at all, it stops the server and removes the folder. Returns how to dismiss it. Windows has no such shell.
  */
-export function startGuard(runFolder: string, serverPid: number): () => void {
+export function startGuard(runFolder: string, serverPid: number, kind: ServerKind = postgresKind): () => void {
   if (process.platform === 'win32') return () => undefined;
-  const guard = spawn('/bin/sh', ['-c', guardScript, 'flyback-guard', String(serverPid), runFolder], {
+  const words = [String(serverPid), runFolder, kind.pidFile, kind.end.slice(3)];
+  const guard = spawn('/bin/sh', ['-c', guardScript, 'flyback-guard', ...words], {
     cwd: '/',
     // A group of its own: Ctrl-C in a terminal must reach neither it nor the server.
     detached: true,
@@ -76,18 +94,23 @@ export function startGuard(runFolder: string, serverPid: number): () => void {
   };
 }
 
-// postmaster.pid says whether the number is still our server's: one whose server is long gone may belong to somebody else.
-// It also tells the end better than kill -0, which takes an orphan that nobody collects for alive.
+// The pid file says whether the number is still our server's: one whose server is long gone may belong to somebody else.
+// PostgreSQL's also tells the end better than kill -0, which takes an orphan that nobody collects for alive.
 const guardScript = `
 read -r _
-lock="$2/data/postmaster.pid"
+lock="$2/$3"
 i=0
 while [ ! -s "$lock" ] && [ $i -lt 20 ] && kill -0 "$1"; do sleep 0.05 || sleep 1; i=$((i + 1)); done
+owns() { { tr '\\0' ' ' < "/proc/$1/cmdline" || ps -ww -o command= -p "$1"; } 2>/dev/null | grep -F -q -- "$2"; }
 if [ -s "$lock" ] && read -r pid < "$lock" && [ "$pid" = "$1" ]; then
-  kill -QUIT "$1"
-  i=0
-  while [ -e "$lock" ] && [ $i -lt 100 ]; do sleep 0.05 || sleep 1; i=$((i + 1)); done
-  [ -e "$lock" ] && kill -KILL "$1"
+  if [ "$4" = KILL ]; then
+    owns "$1" "$2" && kill -KILL "$1"
+  else
+    kill -"$4" "$1"
+    i=0
+    while [ -e "$lock" ] && [ $i -lt 100 ]; do sleep 0.05 || sleep 1; i=$((i + 1)); done
+    [ -e "$lock" ] && kill -KILL "$1"
+  fi
 fi
 rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
 `;
@@ -118,9 +141,9 @@ function isSameProcess(pid: number, startedAt: string, namespace: string): boole
 }
 
 /** Process id of the server that runs on this folder's data, having made sure that it is that server. */
-async function serverProcess(runFolder: string): Promise<number | undefined> {
+async function serverProcess(kind: ServerKind, runFolder: string): Promise<number | undefined> {
   const dataFolder = path.join(runFolder, 'data');
-  const text = await fs.readFile(path.join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '');
+  const text = await fs.readFile(path.join(runFolder, kind.pidFile), 'utf8').catch(() => '');
   const pid = Number.parseInt(text, 10);
   if (!(pid > 0) || !isAlive(pid)) return undefined;
   return commandLine(pid)?.includes(dataFolder) === false ? undefined : pid;
