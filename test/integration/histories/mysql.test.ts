@@ -11,15 +11,18 @@ import { sequelize } from '../../../adapters/histories/sequelize/index.js';
 import { dbmateHistory } from '../../../adapters/histories/dbmate/index.js';
 import type { ToolLock } from '../../../src/adapter/database.js';
 import type { HistoryAdapter } from '../../../src/adapter/history.js';
+import type { HistoryEntry } from '../../../src/history/history.js';
 import type { ToolSettings } from '../../../src/config/config.js';
 import { mysqlGrounds, until } from '../../conformance/grounds.js';
 import { goUrl } from '../../harness/databases.js';
 import { describeWithDbmate, startDbmate } from '../../harness/dbmate.js';
-import { describeWithFlyway } from '../../harness/flyway/flyway.js';
+import { forEachFlyway } from '../../harness/flyway/flyway.js';
 import { describeWithGolangMigrate, golangMigrate } from '../../harness/golang-migrate.js';
 import { createKnexProject, tableMigration } from '../../harness/knex.js';
 import { createDatabase, forEachMysql, runOn, type MysqlDatabase } from '../../harness/mysql.js';
+import { migrationFile } from '../../harness/history-values.js';
 import { createProject, finished, type CommandResult } from '../../harness/project.js';
+import { mysqlSettings } from '../../harness/mysql-settings.js';
 import { createSequelizeProject, createUmzugProject, type SequelizeProject } from '../../harness/sequelize.js';
 
 /** Sequelize takes the driver of its dialect by this path. */
@@ -54,12 +57,32 @@ forEachMysql('the tools on their own tables', (server) => {
     // What has been counted so far is no part of the layout.
     return String(row?.['Create Table']).replace(/ AUTO_INCREMENT=\d+/, '');
   };
-  /** Compares the table that the tool has made with the one that a scratch database gets in its place. */
-  const expectSameLayout = async ({ scratch }: Pick<HistoryAdapter, 'scratch'>, table: string): Promise<void> => {
+  /** Compares the table that the tool has made with the one that a scratch database gets in its place, and fills that one. */
+  const expectSameLayout = async (history: HistoryAdapter<never>, table: string, file: string): Promise<void> => {
+    const { scratch } = history;
     const own = await shown(table);
+    const place = { schema: database.name, name: table };
     await runOn(database.url, `DROP TABLE \`${table}\``);
-    await runOn(database.url, scratch.createTable(mysql, { schema: database.name, name: table }));
+    await runOn(database.url, scratch.createTable(mysql, place));
     expect(await shown(table)).toBe(own);
+    const version = history.versions.parse(file) ?? history.versions.parse('1');
+    const migration = { ...migrationFile('1'), version, script: file };
+    await runOn(database.url, scratch.insertRow(mysql, place, migration, 1));
+    const session = await mysql.connect(mysqlSettings(database.url));
+    try {
+      const read = async (): Promise<readonly HistoryEntry[]> => {
+        const [rows] = await session.query(history.readRows(mysql, place));
+        if (rows === undefined) throw new Error('No answer.');
+        return history.parseRows(rows, [migration]);
+      };
+      const entries = await read();
+      expect(entries).toMatchObject([{ rank: 1, success: true }]);
+      expect(history.versions.parse(entries[0]?.versionText ?? '')).toEqual(version);
+      await runOn(database.url, scratch.clearTable(mysql, place));
+      expect(await read()).toEqual([]);
+    } finally {
+      await session.close();
+    }
   };
   const lockOf = <Settings extends ToolSettings>(history: HistoryAdapter<Settings>, table: string): ToolLock =>
     history.toolLock(mysql, { schema: database.name, name: table }, { databaseName: database.name });
@@ -85,10 +108,32 @@ forEachMysql('the tools on their own tables', (server) => {
     }
   };
 
-  describeWithFlyway('Flyway', () => {
+  test('no tool takes the table of another for its own', async () => {
+    const tools = [flywayHistory, golangMigrateHistory, knexHistory, sequelize.history, dbmateHistory];
+    for (const { tool, scratch } of tools)
+      await runOn(database.url, scratch.createTable(mysql, { schema: database.name, name: tool }));
+    const session = await mysql.connect(mysqlSettings(database.url));
+    try {
+      for (const history of tools) {
+        for (const { tool: name } of tools) {
+          const place = { schema: database.name, name };
+          const [described] = await session.query(history.describeTable(mysql, place));
+          const check = (): void =>
+            history.checkTable(place, described ?? { command: '', rowCount: 0, columns: [], rows: [] });
+          if (name === history.tool) expect(check, name).not.toThrow();
+          else expect(check, `${history.tool} on the table of ${name}`).toThrow();
+        }
+      }
+    } finally {
+      await session.close();
+    }
+  });
+
+  forEachFlyway('Flyway', (flywayMajor) => {
     const create = async (): Promise<Awaited<ReturnType<typeof createProject>>> => {
       const project = await createProject({
         database,
+        flywayMajor,
         versions: [
           { version: '1', up: 'CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)', down: 'DROP TABLE a;' },
           { version: '2', up: 'INSERT INTO a VALUES (2)', down: 'SELECT SLEEP(2);\nDELETE FROM a WHERE id = 2;' },
@@ -101,7 +146,7 @@ forEachMysql('the tools on their own tables', (server) => {
 
     test('the layout of its table', async () => {
       await create();
-      await expectSameLayout(flywayHistory, 'flyway_schema_history');
+      await expectSameLayout(flywayHistory, 'flyway_schema_history', 'V1__step.sql');
     });
 
     test('it waits for the lock of the name that flyback takes, and shows as one that does', async () => {
@@ -130,6 +175,25 @@ forEachMysql('the tools on their own tables', (server) => {
       ]);
       expect(await runOn(database.url, 'SELECT id FROM a')).toEqual([{ id: 1 }, { id: 2 }]);
     });
+
+    test('its default schema is another database, in which scripts work too', async () => {
+      const other = await createDatabase(server);
+      cleanUp.push(() => other.drop());
+      const { username, password } = new URL(other.rootUrl);
+      const root = { ...database, user: username, password };
+      const project = await createProject({
+        database: root,
+        flywayMajor,
+        versions: [{ version: '1', up: 'CREATE TABLE inside (id int)', down: 'DROP TABLE inside;' }],
+        flyway: `defaultSchema = "${other.name}"`,
+      });
+      cleanUp.push(() => project.remove());
+      await project.flyway({ defaultSchema: other.name }).migrate();
+      expect(await runOn(other.url, 'SHOW TABLES LIKE "inside"')).toHaveLength(1);
+      await wentWell(project.run(['rollback', '--yes']));
+      expect(await runOn(other.url, 'SHOW TABLES LIKE "inside"')).toEqual([]);
+      expect(await runOn(other.url, 'SELECT * FROM flyway_schema_history WHERE type = "SQL"')).toEqual([]);
+    });
   });
 
   describeWithGolangMigrate('golang-migrate', () => {
@@ -144,7 +208,7 @@ forEachMysql('the tools on their own tables', (server) => {
 
     test('the layout of its table', async () => {
       await create();
-      await expectSameLayout(golangMigrateHistory, 'schema_migrations');
+      await expectSameLayout(golangMigrateHistory, 'schema_migrations', '1_a.up.sql');
     });
 
     test('it waits for the lock of the name that flyback takes', async () => {
@@ -159,7 +223,7 @@ forEachMysql('the tools on their own tables', (server) => {
       cleanUp.push(() => fs.rm(folder, { recursive: true, force: true }));
       await fs.writeFile(path.join(folder, '1_a.sql'), '-- migrate:up\nCREATE TABLE a (id int);\n-- migrate:down\n');
       await wentWell(finished(startDbmate('migrate', folder, database.url)));
-      await expectSameLayout(dbmateHistory, 'schema_migrations');
+      await expectSameLayout(dbmateHistory, 'schema_migrations', '1_a.sql');
     });
   });
 
@@ -168,7 +232,7 @@ forEachMysql('the tools on their own tables', (server) => {
       const project = await createKnexProject({ database, migrations: [tableMigration(1, 'a')] });
       cleanUp.push(() => project.remove());
       await wentWell(project.knex('migrate:latest'));
-      await expectSameLayout(knexHistory, 'knex_migrations');
+      await expectSameLayout(knexHistory, 'knex_migrations', '1_a.js');
     });
 
     test('a table in another database, as schemaName names one', async () => {
@@ -196,7 +260,7 @@ forEachMysql('the tools on their own tables', (server) => {
 
     test('the layout of its table', async () => {
       await created(createSequelizeProject(database, one));
-      await expectSameLayout(sequelize.history, 'SequelizeMeta');
+      await expectSameLayout(sequelize.history, 'SequelizeMeta', '1-a.js');
     });
 
     test('by its dialect mariadb, with the driver of that name', async () => {
