@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { mysqlProofQueries as queries } from '../../../adapters/databases/mysql/catalog/proof-queries.js';
 import { mysql } from '../../../adapters/databases/mysql/index.js';
 import type { Session } from '../../../src/adapter/database.js';
@@ -105,8 +105,8 @@ forEachMysql('rows of', (server) => {
     database = await createDatabase(server);
   });
   afterAll(() => database.drop());
+  afterEach(() => session.close());
   beforeEach(async () => {
-    await session?.close();
     const { name } = database;
     session = await mysql.connect(mysqlSettings(database.rootUrl));
     await run([`DROP DATABASE ${name}`, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`, `USE ${name}`]);
