@@ -44,14 +44,16 @@ async function eventually(condition: () => Promise<boolean>): Promise<void> {
 describeWithLocalMysql('flyback prove with a server of its own', () => {
   let project: TestProject;
   let folder: string;
-  beforeEach(async () => {
+  beforeAll(async () => {
     folder = await fs.mkdtemp(path.join(os.tmpdir(), 'fb-'));
     await fs.chmod(folder, 0o755);
+  });
+  afterAll(() => fs.rm(folder, { recursive: true, force: true }));
+  beforeEach(async () => {
     project = await createProject({ database: nowhere, versions: good });
   });
   afterEach(async () => {
     await project.remove();
-    await fs.rm(folder, { recursive: true, force: true });
   });
   const run = (...words: string[]): ReturnType<TestProject['run']> => project.run(words, { TMPDIR: folder });
   const lockFile = (): Promise<string> => fs.readFile(path.join(project.folder, 'flyback.lock'), 'utf8');
@@ -85,7 +87,11 @@ describeWithLocalMysql('flyback prove with a server of its own', () => {
 
   test.each([
     ['exact', second.down ?? '', 0],
-    ['different', 'ALTER TABLE users DROP KEY by_state;', 1],
+    [
+      'different',
+      "ALTER TABLE users DROP KEY by_state, DROP COLUMN state;\nALTER TABLE users ALTER name SET DEFAULT 'x';",
+      1,
+    ],
     ['failed', 'ALTER TABLE users DROP KEY by_state, DROP COLUMN nothing;', 1],
   ])('exits with its code when a version is %s', async (grade, down, code) => {
     await project.write({ ...second, down });
