@@ -21,7 +21,17 @@ export interface FootprintObject {
 export type Footprint = readonly FootprintObject[];
 
 /** They differ between a scratch database and production: other roles own things there, and other disks hold them. */
-const ofPlace: ReadonlySet<string> = new Set(['owner', 'privileges', 'tablespace']);
+const ofPlace: ReadonlySet<string> = new Set([
+  'owner',
+  'privileges',
+  'tablespace',
+  // What MySQL and MariaDB keep of whoever made a stored program or a view, and of that session.
+  'definer',
+  // Mostly the default of the database.
+  'text collation',
+  'sql mode',
+  'character set of its session',
+]);
 
 /**
  * Kinds that say nothing about another database: they are about roles or the server as a whole, hold the address of another
@@ -31,6 +41,7 @@ const ofOneDatabase: ReadonlySet<string> = new Set([
   'column order',
   'database',
   'default privileges',
+  'grant',
   'large object',
   'parameter privileges',
   'role',
@@ -46,7 +57,7 @@ export function isComparableElsewhere({ kind }: Pick<CatalogObject, 'kind'>): bo
   return !ofOneDatabase.has(kind);
 }
 
-/** 16 hex characters over an object's properties, without owner, privileges and tablespace. Pure. */
+/** 16 hex characters over an object's properties, without what differs from place to place. Pure. */
 export function digestOf({ properties }: CatalogObject): string {
   const compared = Object.entries(properties).filter(([property]) => !ofPlace.has(property));
   return fingerprint(Object.fromEntries(compared)).slice(0, 16);
@@ -86,8 +97,8 @@ export function footprintOf(before: Catalog, applied: Catalog): Footprint {
   return [...changed, ...unchanged].sort((a, b) => compare(a.kind, b.kind) || compare(a.name, b.name));
 }
 
-/** A name as the server quotes it: letters, digits and underscores, or anything between double quotes. */
-const identifier = String.raw`(?:"(?:[^"]|"")*"|[^\s".(),]+)`;
+/** A name as the server quotes it: letters, digits and underscores, or anything between double quotes or backquotes. */
+const identifier = '(?:"(?:[^"]|"")*"|`(?:[^`]|``)*`|[^\\s"`.(),]+)';
 const qualifiedName = String.raw`${identifier}(?:\.${identifier})?`;
 const ofColumn = new RegExp(String.raw`^(${qualifiedName})\.${identifier}(?: as identity)?$`);
 const onRelation = new RegExp(String.raw`^${identifier} on (${qualifiedName})$`);
@@ -112,7 +123,7 @@ export function relationOf({ kind, name, properties }: CatalogObject): string | 
     case 'policy':
       return onRelation.exec(name)?.[1];
     case 'index':
-      return indexed.exec(properties['definition'] ?? '')?.[1];
+      return (indexed.exec(properties['definition'] ?? '') ?? onRelation.exec(name))?.[1];
     case 'sequence':
       return ofColumn.exec(properties['owned by'] ?? '')?.[1];
     case 'statistics':

@@ -105,7 +105,9 @@ async function runToEnd(
   folder: string,
   account: ServerAccount | undefined,
 ): Promise<void> {
-  const failure = await runProgram(program, words, { folder, account, environment: serverEnvironment() });
+  // The installer writes there too, and the server's account may have no right to ours.
+  const environment = { ...serverEnvironment(), TMPDIR: folder };
+  const failure = await runProgram(program, words, { folder, account, environment });
   if (failure !== undefined) throw cannotRun(program, failure);
 }
 

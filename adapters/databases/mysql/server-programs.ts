@@ -17,9 +17,13 @@ const usualFolders = ['/usr/sbin', '/usr/local/sbin', '/usr/libexec', '/usr/loca
  * Programs found in these folders or in the usual ones, MariaDB's first; where both are there, those of `product`. Throws
  * FlybackError embedded-unavailable.
  */
-export function findServerPrograms(folders: readonly string[], product?: ServerPrograms['product']): ServerPrograms {
+export function findServerPrograms(
+  folders: readonly string[],
+  product?: ServerPrograms['product'],
+  usual: readonly string[] = usualFolders,
+): ServerPrograms {
   const find = (name: string): string | undefined =>
-    [...folders, ...usualFolders]
+    [...folders, ...usual]
       .filter((folder) => path.isAbsolute(folder))
       .map((folder) => path.join(folder, name))
       .find((file) => existsSync(file));

@@ -26,7 +26,7 @@ const base = [
   `CREATE FUNCTION twice(n INT) RETURNS INT DETERMINISTIC RETURN n * 2`,
   `CREATE PROCEDURE tidy(IN days INT) MODIFIES SQL DATA BEGIN DELETE FROM log; END`,
   `CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 03:00:00' DO DELETE FROM log`,
-  `INSERT INTO customers (id, name, mail) VALUES (1, 'Ada', 'a@x'), (2, 'Bob', 'b@x')`,
+  `INSERT INTO customers (id, name, mail, changed) VALUES (1, 'Ada', 'a@x', NULL), (2, 'Bob', 'b@x', NULL)`,
 ];
 
 /** What is done to the database, and the object that has to be named for it. */
@@ -304,8 +304,7 @@ forEachMysql('the catalog of', (server) => {
       const one = await open();
       const other = await open(`shop \`${Date.now()}`);
       const [a, b] = [await look(one.session), await look(other.session)];
-      const isOfDatabase = ({ kind }: CatalogChange): boolean =>
-        kind === 'grant' || kind === 'role' || kind === 'database';
+      const isOfDatabase = ({ kind }: CatalogChange): boolean => kind === 'grant';
       expect(comparePictures(a, b).filter((change) => !isOfDatabase(change))).toEqual([]);
       expect(compareRows(a.rows, b.rows)).toEqual([]);
       await close(one);
@@ -342,9 +341,11 @@ async function run(session: Session, statements: readonly string[]): Promise<voi
   }
 }
 
+/** Without the accounts of the server, which other tests make and remove meanwhile. */
 async function look(session: Session): Promise<Picture> {
+  const { objects } = await queries.readCatalog(session, []);
   return {
-    catalog: await queries.readCatalog(session, []),
+    catalog: { objects: objects.filter(({ kind }) => kind !== 'role') },
     rows: await queries.readRows(session, []),
     sequences: await queries.readSequences(session, []),
     largeObjects: await queries.readLargeObjects(session),

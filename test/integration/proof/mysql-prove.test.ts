@@ -4,7 +4,8 @@ import { openScratchPlace, type OpenScratchPlace } from '../../../src/compose/sc
 import type { VersionProof } from '../../../src/proof/proof.js';
 import { proveChain } from '../../../src/proof/prove-chain.js';
 import { proveProject } from '../../../src/proof/prove-project.js';
-import { createDatabase, describeWithLocalMysql, forEachMysql, runOn } from '../../harness/mysql.js';
+import { createDatabase, describeWithLocalMysql, runOn } from '../../harness/mysql.js';
+import { startLocal, type LocalServer } from '../../harness/mysql-servers.js';
 import { createProject, noDatabase, type TestProject, type VersionFiles } from '../../harness/project.js';
 
 /* Proofs on MariaDB and MySQL, where DDL commits by itself. */
@@ -48,7 +49,7 @@ const cases: Readonly<
     down: 'DROP VIEW v;',
     expected: {
       grade: 'different',
-      changes: [expect.objectContaining({ change: 'left-over', kind: 'table', name: 'extra' })],
+      changes: expect.arrayContaining([expect.objectContaining({ change: 'left-over', kind: 'table', name: 'extra' })]),
     },
   },
   'a default that is another one': {
@@ -221,7 +222,14 @@ describeWithLocalMysql('a proof on a server of our own', () => {
   });
 });
 
-forEachMysql('a server given by URL', (server) => {
+describeWithLocalMysql('a server given by URL', () => {
+  // One of its own: on a shared one the accounts of other tests come and go, which a proof would notice.
+  let server: LocalServer;
+  beforeAll(async () => {
+    server = await startLocal();
+  });
+  afterAll(() => server.stop());
+
   const open = async (scratch: string, url?: string): Promise<OpenScratchPlace> => {
     const flags = { scratch, tool: 'flyway', ...(url === undefined ? {} : { url }) };
     const config = await loadProjectConfig({ flags, environment: {} });

@@ -12,7 +12,7 @@ export interface TableParts {
   readonly constraints: readonly { readonly name: string; readonly definition: string }[];
   /** Lines that are none of these, such as PERIOD FOR SYSTEM_TIME. */
   readonly others: readonly string[];
-  /** ENGINE=InnoDB DEFAULT CHARSET=…, without the next value of AUTO_INCREMENT and without ROW_FORMAT. */
+  /** ENGINE=InnoDB COMMENT=…, without the next value of AUTO_INCREMENT, ROW_FORMAT, character set and collation. */
   readonly options: string;
   readonly partitions: string | undefined;
 }
@@ -49,7 +49,7 @@ export function readCreateTable(sql: string): TableParts {
   }
   const tail = sql.slice(close + 2);
   const [, options = '', partitions] = /^(.*?)(?:\n ?(?:\/\*!\d+ )?(PARTITION BY.*?)(?: \*\/)?)?$/s.exec(tail) ?? [];
-  return { columns, keys, constraints, others, options: withoutPosition(options).trim(), partitions };
+  return { columns, keys, constraints, others, options: ownOptions(options), partitions };
 }
 
 /** Index of the line feed before the closing parenthesis. */
@@ -83,6 +83,6 @@ function withoutUsualRules(definition: string): string {
     : definition;
 }
 
-function withoutPosition(options: string): string {
-  return replaceOutside(options, String.raw` (?:AUTO_INCREMENT=\d+|ROW_FORMAT=\w+)`);
+function ownOptions(options: string): string {
+  return replaceOutside(options, String.raw` (?:AUTO_INCREMENT=\d+|(?:ROW_FORMAT|DEFAULT CHARSET|COLLATE)=\w+)`).trim();
 }

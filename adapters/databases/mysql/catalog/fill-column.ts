@@ -71,7 +71,9 @@ export function valuesOf(
     return labels.map((_, at) => quoteLiteral(labels[(seed + at) % labels.length] ?? ''));
   }
   if (column.fullType.startsWith('tinyint(1)')) return rows.slice(0, 2).map((row) => String((seed + row) % 2));
-  const name = type === 'tinyint' ? 'int2' : sameValues[type];
+  // MariaDB's JSON is a text with this check.
+  const isJson = checks.some((check) => /\bjson_valid\s*\(/i.test(check)) && type.endsWith('text');
+  const name = isJson ? 'jsonb' : type === 'tinyint' ? 'int2' : sameValues[type];
   if (name === undefined) return [];
   const types = new Map<string, TypeFacts>([[name, { name, isBuiltIn: true, kind: 'base' }]]);
   const limited = column.countsUp ? 'small' : least(reach, reachAtMost[type] ?? 'full');
@@ -81,7 +83,8 @@ export function valuesOf(
     checks.length > 0
       ? candidateValues(choice, request)
       : rows.flatMap((row) => distinctValue(choice, request, row) ?? []);
-  return [...new Set(values)].map((value) => literalOf(type, value));
+  const fitting = type === 'tinyint' ? values.filter((value) => Math.abs(Number(value)) <= 127) : values;
+  return [...new Set(fitting)].map((value) => literalOf(type, value));
 }
 
 function least(a: Reach, b: Reach): Reach {

@@ -198,8 +198,11 @@ class Filling {
     const keyed = new Set(keys.flatMap(({ columns }) => columns));
     const own = table.columns.filter(({ name }) => !keyed.has(name));
     const lists = new Map<string, readonly string[]>();
+    /** Whose value decides whether a check holds. */
+    const checked = new Set<string>();
     for (const column of own) {
       const checks = table.checks.filter(({ expression }) => namesColumn(expression, column.name));
+      if (checks.length > 0) checked.add(column.name);
       const values = absent.has(column.name)
         ? []
         : valuesOf(
@@ -214,9 +217,11 @@ class Filling {
       lists.set(column.name, values.length === 0 ? ['NULL'] : values);
     }
     let why = '';
+    let isTaken = false;
     for (let attempt = 0; attempt < triesAtMost; attempt++) {
       const value = (column: string): string => {
         const list = lists.get(column) ?? [];
+        if (!checked.has(column) && !isTaken) return list[row % list.length] ?? 'NULL';
         // First all lists at the same place, then against each other.
         const at = attempt < 12 ? row + attempt : hash(`${column}/${row}/${attempt}`);
         return list[at % list.length] ?? 'NULL';
@@ -236,7 +241,8 @@ class Filling {
         `INSERT INTO ${quoteIdentifier(table.name)} (${names}) SELECT ${values}${sources.length === 0 ? '' : ` FROM ${sources.join(', ')}`}`,
       ]);
       if (failure === undefined) return undefined;
-      why = refusalWords(failure.error);
+      why ||= refusalWords(failure.error);
+      isTaken ||= failure.error.condition === 'key-taken';
       // Neither a check nor a key: other values of the same kind would not do either.
       const isWorthTrying = ['constraint-violated', 'key-taken'].includes(failure.error.condition ?? '');
       if (!isWorthTrying && attempt >= 3) break;

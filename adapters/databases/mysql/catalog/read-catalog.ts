@@ -46,7 +46,7 @@ export async function readObjects(
   const relations = (column: string): string =>
     `${notIn(column, leftOut)}${only === undefined ? '' : ` AND ${column} IN (${[...only, ''].map(quoteLiteral).join(', ')})`}`;
   const [tables, collations, indexes, routines, parameters, triggers, events] = await ask(session, 'The catalog', [
-    `SELECT TABLE_NAME, TABLE_TYPE, ROW_FORMAT FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${schema} AND ${relations('TABLE_NAME')}`,
+    `SELECT TABLE_NAME, TABLE_TYPE, ROW_FORMAT, TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${schema} AND ${relations('TABLE_NAME')}`,
     `SELECT TABLE_NAME, COLUMN_NAME, COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ${schema} AND ${relations('TABLE_NAME')} AND COLLATION_NAME IS NOT NULL`,
     `SELECT DISTINCT TABLE_NAME, INDEX_NAME, INDEX_TYPE FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ${schema} AND ${relations('TABLE_NAME')}`,
     `SELECT ROUTINE_NAME, ROUTINE_TYPE, ${routineProperties} FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ${schema}`,
@@ -59,7 +59,7 @@ export async function readObjects(
   const typeOf = new Map((indexes?.rows ?? []).map(([table, index, type]) => [pair(table, index), type]));
   const definitions = await readDefinitions(session, listed);
   return [
-    ...listed.flatMap(([name, type, rowFormat]) => {
+    ...listed.flatMap(([name, type, rowFormat, collation]) => {
       const definition = definitions.get(name ?? '') ?? '';
       if (type === 'VIEW') return [viewObject(name ?? '', definition, session.facts.databaseName)];
       if (type === 'SEQUENCE') return [sequenceObject(name ?? '', definition)];
@@ -67,6 +67,7 @@ export async function readObjects(
         table: name ?? '',
         sql: withoutSchema(definition, session.facts.databaseName),
         rowFormat: rowFormat ?? null,
+        collation: collation ?? null,
         collationOf: (column) => collationOf.get(pair(name, column)) ?? null,
         indexTypeOf: (index) => typeOf.get(pair(name, index)) ?? null,
       });
@@ -107,17 +108,26 @@ interface TableFacts {
   readonly table: string;
   readonly sql: string;
   readonly rowFormat: string | null;
+  readonly collation: string | null;
   readonly collationOf: (column: string) => string | null;
   readonly indexTypeOf: (index: string) => string | null;
 }
 
-function tableObjects({ table, sql, rowFormat, collationOf, indexTypeOf }: TableFacts): readonly CatalogObject[] {
+function tableObjects({
+  table,
+  sql,
+  rowFormat,
+  collation,
+  collationOf,
+  indexTypeOf,
+}: TableFacts): readonly CatalogObject[] {
   const { columns, keys, constraints, others, options, partitions } = readCreateTable(sql);
   const name = shown(table);
   return [
     objectOf('table', name, {
       options,
       'row format': rowFormat,
+      'text collation': collation,
       partitions,
       clauses: others.length === 0 ? undefined : others.join('\n'),
     }),
@@ -125,7 +135,7 @@ function tableObjects({ table, sql, rowFormat, collationOf, indexTypeOf }: Table
     ...columns.map((column) =>
       objectOf('column', `${name}.${shown(column.name)}`, {
         definition: column.definition,
-        collation: collationOf(column.name),
+        'text collation': collationOf(column.name),
       }),
     ),
     ...keys.map((key) =>

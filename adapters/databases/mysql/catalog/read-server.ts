@@ -2,7 +2,6 @@ import type { Session } from '../../../../src/adapter/database.js';
 import type { QualifiedName } from '../../../../src/history/history.js';
 import type { CatalogObject } from '../../../../src/proof/catalog.js';
 import { quoteLiteral } from '../quoting.js';
-import { shown } from './names.js';
 import { ask } from './plain-reading.js';
 import { leftOutNames, notIn } from './read-catalog.js';
 
@@ -13,7 +12,7 @@ const scratchNames = `SCHEMA_NAME LIKE 'flyback\\_proof\\_%'`;
 
 /**
  * Kinds that say nothing about another server: the defaults of the database, privileges on it and on what is in it, accounts
- * and roles, and other databases. Read with plain settings.
+ * and roles. Other databases are left out: other proofs may run beside this one. Read with plain settings.
  */
 export async function readServerPart(
   session: Session,
@@ -22,9 +21,8 @@ export async function readServerPart(
   const schema = quoteLiteral(session.facts.databaseName);
   const isMariadb = session.facts.mysql?.product === 'MariaDB';
   const tables = notIn('TABLE_NAME', leftOutNames(session, without));
-  const [own, others, grants, accounts, memberships] = await ask(session, 'What belongs to the server', [
+  const [own, grants, accounts, memberships] = await ask(session, 'What belongs to the server', [
     `SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME${isMariadb ? ', SCHEMA_COMMENT' : ''} FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${schema}`,
-    `SELECT SCHEMA_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN (${systemSchemas}, ${schema}) AND NOT ${scratchNames}`,
     `SELECT GRANTEE, 'the database', PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.SCHEMA_PRIVILEGES WHERE ${schema} LIKE TABLE_SCHEMA
 UNION ALL SELECT GRANTEE, CONCAT('table ', TABLE_NAME), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.TABLE_PRIVILEGES WHERE TABLE_SCHEMA = ${schema} AND ${tables}
 UNION ALL SELECT GRANTEE, CONCAT('column ', TABLE_NAME, '.', COLUMN_NAME), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = ${schema} AND ${tables}
@@ -51,9 +49,6 @@ UNION ALL SELECT CONCAT('''', User, '''@''', Host, ''''), CONCAT(LOWER(Routine_t
         ...(comment === null || comment === undefined || comment === '' ? {} : { comment }),
       },
     },
-    ...(others?.rows ?? []).map(([name, sort]): CatalogObject => {
-      return { kind: 'database', name: shown(name ?? ''), properties: { collation: sort ?? '' } };
-    }),
     ...[...privileges].map(([name, words]): CatalogObject => {
       return { kind: 'grant', name, properties: { privileges: words.sort().join(', ') } };
     }),
