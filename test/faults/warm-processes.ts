@@ -6,7 +6,8 @@ import type { CommandResult } from '../harness/project.js';
 export interface WarmRun {
   /** Ends like a command whose process is killed when that happens. */
   readonly ended: Promise<CommandResult>;
-  kill(): void;
+  /** False when there is nothing left to kill. */
+  kill(): boolean;
 }
 
 interface Message {
