@@ -88,10 +88,7 @@ forEachMysql('what rollbacks need', (server) => {
   afterEach(() => runOn(server.url, `DROP USER IF EXISTS ${account}@'%'`));
 
   async function as(grants: string): Promise<MysqlSession> {
-    await runOn(
-      server.url,
-      grants.replaceAll('TO me', `TO ${account}@'%'`).replaceAll('db.', `\`${database.name}\`.`),
-    );
+    await runOn(server.url, grants.replaceAll('TO me', `TO ${account}@'%'`).replaceAll('db.', `\`${database.name}\`.`));
     const url = new URL(database.url);
     url.username = account;
     url.password = 'x';
