@@ -44,7 +44,7 @@ type RawRows = readonly (readonly (Buffer | null)[])[];
 export interface Sent {
   readonly answers: readonly Answer[];
   /** The driver's error. */
-  readonly failure: unknown;
+  readonly failure: Error | undefined;
 }
 
 /** Sends one or more statements as one message: the server goes from one to the next, and stops at the first that fails. */
@@ -103,9 +103,9 @@ export async function allowSeveral(connection: Connection, isAllowed: boolean): 
     inherited.writePacket.call(driver, new ping.constructor(0, bytes, 0, bytes.length));
   };
   await new Promise<void>((resolve, reject) => {
-    connection.ping((error) => {
-      if (error === null || error === undefined) resolve();
-      else reject(error);
+    connection.ping((error: Error | null | undefined) => {
+      if (error instanceof Error) reject(error);
+      else resolve();
     });
   });
 }

@@ -1,6 +1,7 @@
 import type { Inspection, StatementRecovery } from '../../../../src/adapter/database.js';
 import { quoteIdentifier } from '../quoting.js';
 import {
+  askPresence,
   askDatabase,
   askIndex,
   askObjects,
@@ -109,7 +110,9 @@ export function removals(
   ifExists: boolean,
 ): StatementRecovery {
   const [only] = names;
-  if (only !== undefined && names.length === 1) return removal(relationNamed(kind, only), ifExists);
+  if (only !== undefined && names.length === 1) {
+    return removal({ printed: `${kind} ${printName(only)}`, inspect: askPresence(kind, names) }, ifExists);
+  }
   const judge = (before: Rows, now: Rows): Inspection => {
     const was = foundObjects(before);
     const is = foundObjects(now);
@@ -129,7 +132,7 @@ export function removals(
       'done',
     );
   };
-  return inspectable(askObjects(kind, names), judge, false);
+  return inspectable(askPresence(kind, names), judge, false);
 }
 
 /** DROP DATABASE removes what is in it first, one by one. */
