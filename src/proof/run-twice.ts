@@ -17,7 +17,9 @@ export async function runTwice(
 ): Promise<VersionProof['twice']> {
   if (script === undefined || script.transaction === 'off') return undefined;
   if (script.statements.some(({ copyData }) => copyData !== undefined)) return undefined;
-  const { sql } = toolbox.database;
+  const { sql, dialect } = toolbox.database;
+  // What commits by itself cannot be taken back again.
+  if (script.statements.some(({ text }) => dialect.notTransactional(text) !== undefined)) return undefined;
   const sent = await session.pipeline([
     sql.useScriptPath(session.facts, scriptSchema),
     openingOf({ toolbox, statementTimeoutMs }),
@@ -25,7 +27,10 @@ export async function runTwice(
     sql.hasWritten,
     sql.rollback,
   ]);
-  // The last of these messages has ended the transaction all the same.
-  if (sent.failure !== undefined) return 'failed';
+  if (sent.failure !== undefined) {
+    // Where each message waits for the one before it, the last of these has not ended the transaction.
+    if (dialect.ddl === 'commits') await session.query(sql.rollback);
+    return 'failed';
+  }
   return sent.results.at(-2)?.[0]?.rows[0]?.[0] === 't' ? 'writes' : 'nothing';
 }
