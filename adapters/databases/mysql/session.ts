@@ -255,7 +255,7 @@ class DriverSession implements MysqlSession {
 
   async #sendTogether(statements: readonly string[]): Promise<PacketOutcome> {
     if (this.#hasWarnings) await this.#noteWarnings();
-    const { answers, failure } = await sendStatements(this.#connection, statements.join(';\n'));
+    const { answers, failure } = await sendStatements(this.#connection, statements.join('\n;\n'));
     this.#inTransaction = answers.at(-1)?.inTransaction ?? this.#inTransaction;
     const results = answers.map((answer, index) => toResult(statements[index] ?? '', answer));
     if (results.length > statements.length)
@@ -388,8 +388,7 @@ const companions = new Set([
 
 /**
  * Statements that travel in one message. A guard is judged by the session when its answer has come, and the server goes on
- * until then: what it must not do in vain, a commit, waits for that. Statements of scripts come one by one: their answers are
- * waited for.
+ * until then: what it must not do in vain, a commit, waits for that. Where the end of a statement could be in doubt, it goes alone.
  */
 function packets(statements: readonly Sendable[]): readonly (readonly string[])[] {
   const all: string[][] = [];
@@ -398,7 +397,8 @@ function packets(statements: readonly Sendable[]): readonly (readonly string[])[
   for (const { text, isLast } of statements) {
     const word = /^[a-z]+/i.exec(text)?.[0].toLowerCase() ?? '';
     // SET NAMES changes how the rest of a message would be read.
-    const isCompanion = companions.has(word) && (word !== 'set' || /^set\s+(?:session\b|@)/i.test(text));
+    const isCompanion =
+      companions.has(word) && !text.includes(';') && (word !== 'set' || /^set\s+(?:session\b|@)/i.test(text));
     if (!isOpen || !isCompanion || (hasGuard && word === 'commit')) {
       all.push([]);
       hasGuard = false;

@@ -145,6 +145,20 @@ describeWithLocalMysql('a proof on a server of our own', () => {
     ]);
   });
 
+  test.each([
+    ['nothing', 'DELETE FROM kinds WHERE id = 1;'],
+    ['writes', 'DELETE FROM kinds WHERE id = 1;\nUPDATE kinds SET runs = runs + 1;\nUPDATE kinds SET runs = 0;'],
+    [
+      'failed',
+      'INSERT INTO kinds VALUES (7, 7);\nDELETE FROM kinds WHERE id IN (1, 7);\nUPDATE kinds SET id = id + (SELECT COUNT(*) FROM nothing);',
+    ],
+  ])('a script of DML that a second time comes to: %s', async (twice, down) => {
+    const kinds: VersionFiles = { version: '1', up: 'CREATE TABLE kinds (id INT PRIMARY KEY, runs INT)' };
+    const rows: VersionFiles = { version: '2', up: 'INSERT INTO kinds VALUES (2, 0)' };
+    const [proof] = await prove([kinds, rows, { version: '3', up: 'INSERT INTO kinds VALUES (1, 0)', down }]);
+    expect(proof).toMatchObject(twice === 'failed' ? { grade: 'failed' } : { grade: 'exact', twice });
+  });
+
   test('a version without a script is applied and left out', async () => {
     const proofs = await prove([
       customers,
