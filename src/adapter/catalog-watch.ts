@@ -1,14 +1,19 @@
 import type { CatalogObject } from '../proof/catalog.js';
-import type { QueryResult, Session } from './database.js';
+import type { Command, QueryResult, Session } from './database.js';
 
 /** What one transaction may have changed, as it tells itself right before its commit. */
 export interface Touched {
   /** Identifies the transaction; undefined when it wrote nothing. */
   readonly transaction: string | undefined;
   /** Relations that it holds a lock on which whoever changes one has to take; of them, those whose rows it may have changed. */
-  readonly relations: readonly { readonly id: string; readonly hasNewRows: boolean }[];
-  /** Catalog and id of other objects that it has locked. */
-  readonly objects: readonly { readonly catalog: string; readonly id: string }[];
+  readonly relations: readonly {
+    readonly id: string;
+    /** gone: not there any more, for good. */
+    readonly kind: 'gone' | 'sequence' | 'other';
+    readonly hasNewRows: boolean;
+  }[];
+  /** Catalog and id of other objects that it has locked, or made. */
+  readonly objects: readonly { readonly catalog: string; readonly id: string; readonly isGone: boolean }[];
   /** Catalogs that were written, perhaps by an earlier transaction of the session. */
   readonly written: readonly { readonly catalog: string; readonly isUpdated: boolean }[];
 }
@@ -36,7 +41,9 @@ export interface Reading {
  */
 export interface CatalogWatch {
   /** Asked in the transaction, as its last statement before the commit: one row. Known after the first readAll. */
-  readonly touchedSql: string;
+  readonly question: Command;
+  /** The same as a message, for the simple protocol. */
+  readonly questionSql: string;
   readTouched(result: QueryResult): Touched;
   /** The whole catalog, asked outside every transaction by a session of the proof's own. */
   readAll(reader: Session): Promise<readonly ScopedObject[]>;

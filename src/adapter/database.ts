@@ -122,7 +122,10 @@ export interface Command {
   readonly sql: string;
   /** What $1, $2 … stand for, as text or NULL; the server tells their types from the statement. */
   readonly values?: readonly (string | null)[] | undefined;
-  /** Comes again with the same text: the server keeps its plan. Only where every batch reaches the same server process. */
+  /**
+   * true: comes again with the same text, so the server keeps its plan; only where every batch reaches the same server
+   * process. false: comes again with the same text, but in another run. undefined: a text for once.
+   */
   readonly keepsPlan?: boolean | undefined;
   /** Without it the result tells no columns. */
   readonly tellsColumns?: boolean | undefined;
@@ -431,8 +434,10 @@ export interface DatabaseSql {
   toolApproach(lock: ToolLock): string;
   /** Raises toolNear unless toolApproach has no row. */
   guardApproach(lock: ToolLock): string;
-  /** Shuts everyone else out of the history, and other writers out of the record. */
+  /** Shuts others out of the history (whom: historyLock), and other writers out of the record. */
   lockTables(history: QualifiedName, record: QualifiedName | undefined): string;
+  /** Whether lockTables keeps readers of the history waiting too. Where it does not, a tool may read it at any moment of a run. */
+  readonly historyLock: 'readers' | 'writers';
   /** Remembers, for guardWrites, how much this session has written to the two tables. */
   noteWrites(history: QualifiedName, record: QualifiedName | undefined): string;
   /**

@@ -49,6 +49,8 @@ export interface ServerNeeds {
 
 /** What `doctor` asks a server, and how it judges the answers. Nothing is changed. */
 export interface ServerChecks {
+  /** Checks of the catalogue that mean nothing on this database. */
+  readonly without: ReadonlySet<string>;
   /** Tells by trying, with a second session that `connect` opens to the same address. Throws FlybackError. */
   pooling(session: Session, connect: () => Promise<Session>): Promise<Pooling>;
   /** What this way of pooling means for these scripts. Pure. */

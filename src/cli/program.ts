@@ -245,8 +245,8 @@ export function createProgram(signal: AbortSignal, run: Run): Command {
     .command('demo')
     .description('the whole story on an embedded database, with nothing installed')
     .option('--keep <folder>', 'leave the demo project in this new folder')
-    .action(async (own: { keep?: string }) =>
-      run(async () => (await import('./commands/demo.js')).runDemoCommand(own)),
+    .action(async (own: { keep?: string }, command: Command) =>
+      run(async () => (await import('./commands/demo.js')).runDemoCommand(context(command), own)),
     );
   return program;
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { connect, loadProjectConfig, toolboxFor } from '../compose/open-project.js';
 import { startScratchServer } from '../compose/scratch-server.js';
 import { FlybackError } from '../errors/error.js';
+import { adaptStory, type ToolProject } from './tool-projects.js';
 import { applyMigrations, inOrder } from '../scratch/apply-migrations.js';
 
 /** The worked set that the demo tells. */
@@ -20,52 +21,64 @@ export interface Scene {
   readonly mistake?: { readonly file: string; readonly piece: string };
 }
 
-export const scenes: readonly Scene[] = [
-  { title: 'Ten versions are applied. Which of them could be taken back?', commandLine: ['status'], expected: 0 },
-  {
-    title: 'The gate for a pull request: has every version a rollback worth the name?',
-    commandLine: ['audit'],
-    expected: 0,
-  },
-  {
-    title:
-      'A rollback that looks right: it runs without an error, and its verification passes. Only, one line was forgotten.',
-    commandLine: ['prove', '10', '--no-write'],
-    expected: 1,
-    mistake: {
-      file: 'rollbacks/R10__orders_can_be_returned.sql',
-      piece: ",\n    ALTER COLUMN state SET DEFAULT 'new'",
+/** Told of a tool: what it calls versions, and whether it has a lock to take; of one whose migrations are programs nothing is proven. */
+function scenesFor(
+  project: ToolProject,
+  { name, hasLock }: { readonly name: string; readonly hasLock: boolean },
+): readonly Scene[] {
+  const stays = ['--to', project.version(6)];
+  const proofs: readonly Scene[] = [
+    {
+      title:
+        'A rollback that looks right: it runs without an error, and its verification passes. Only, one line was forgotten.',
+      commandLine: ['prove', project.version(10), '--no-write'],
+      expected: 1,
+      mistake: {
+        file: `rollbacks/R${project.digits(10)}__orders_can_be_returned.sql`,
+        piece: ",\n    ALTER COLUMN state SET DEFAULT 'new'",
+      },
     },
-  },
-  {
-    title: 'With that line, everything comes back as it was.',
-    commandLine: ['prove', '10', '--no-write'],
-    expected: 0,
-  },
-  {
-    title: 'A release went wrong. What would taking back everything above version 6 do?',
-    commandLine: ['plan', '--to', '6'],
-    expected: 0,
-  },
-  {
-    title: 'A rehearsal: all of it is run, verified, and rolled back.',
-    commandLine: ['rollback', '--to', '6', '--dry-run'],
-    expected: 0,
-  },
-  {
-    title: 'For real: under the lock of Flyway, verified before commit.',
-    commandLine: ['rollback', '--to', '6', '--yes', '--reason', 'demo: order totals are wrong'],
-    expected: 0,
-  },
-  { title: 'The verification queries again, alone.', commandLine: ['verify'], expected: 0 },
-  { title: 'Where the history stands now.', commandLine: ['status'], expected: 0 },
-  { title: 'The record: who, what, when, why.', commandLine: ['log'], expected: 0 },
-  { title: 'And it is whole.', commandLine: ['log', '--verify'], expected: 0 },
-];
+    {
+      title: 'With that line, everything comes back as it was.',
+      commandLine: ['prove', project.version(10), '--no-write'],
+      expected: 0,
+    },
+  ];
+  return [
+    { title: 'Ten versions are applied. Which of them could be taken back?', commandLine: ['status'], expected: 0 },
+    {
+      title: 'The gate for a pull request: has every version a rollback worth the name?',
+      commandLine: ['audit'],
+      expected: 0,
+    },
+    ...(project.programs.size === 0 ? proofs : []),
+    {
+      title: 'A release went wrong. What would taking back everything above version 6 do?',
+      commandLine: ['plan', ...stays],
+      expected: 0,
+    },
+    {
+      title: 'A rehearsal: all of it is run, verified, and rolled back.',
+      commandLine: ['rollback', ...stays, '--dry-run'],
+      expected: 0,
+    },
+    {
+      title: `For real: ${hasLock ? `under the lock of ${name}, ` : ''}verified before commit.`,
+      commandLine: ['rollback', ...stays, '--yes', '--reason', 'demo: order totals are wrong'],
+      expected: 0,
+    },
+    { title: 'The verification queries again, alone.', commandLine: ['verify'], expected: 0 },
+    { title: 'Where the history stands now.', commandLine: ['status'], expected: 0 },
+    { title: 'The record: who, what, when, why.', commandLine: ['log'], expected: 0 },
+    { title: 'And it is whole.', commandLine: ['log', '--verify'], expected: 0 },
+  ];
+}
 
 export interface DemoOptions {
   /** A new folder for the demo project that is to stay; undefined: a temporary one. */
   readonly keep: string | undefined;
+  /** The migration tool whose project it is to be. */
+  readonly tool: string;
   /** Runs one command line of flyback in the demo project; resolves to its exit code. */
   readonly runCommand: (commandLine: readonly string[]) => Promise<number>;
   readonly say: (text: string) => void;
@@ -79,10 +92,11 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const started = performance.now();
   const folder = await demoFolder(options.keep);
   try {
+    const project = await adaptStory(folder, options.tool);
     options.say('Starting a PostgreSQL of the demo’s own …');
     const server = await startScratchServer();
     try {
-      await tell(options, folder, server.url, server.version);
+      await tell(options, project, folder, server);
     } finally {
       await server.stop();
     }
@@ -94,13 +108,25 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   }
 }
 
-async function tell(options: DemoOptions, folder: string, url: string, version: string): Promise<void> {
+async function tell(
+  options: DemoOptions,
+  project: ToolProject,
+  folder: string,
+  { url, version }: { readonly url: string; readonly version: string },
+): Promise<void> {
   const config = await loadProjectConfig({ folder, flags: { url }, environment: {} });
+  const toolbox = toolboxFor(config);
   const session = await connect(config);
   try {
-    const toolbox = toolboxFor(config);
     const { migrations } = await toolbox.history.loadMigrations(config.tool);
-    const ordered = inOrder(migrations, toolbox);
+    const ordered = inOrder(
+      migrations.map((migration) => {
+        const sql = project.programs.get(migration.script);
+        return sql === undefined ? migration : { ...migration, sql, isSql: true };
+      }),
+      toolbox,
+    );
+    for (const statement of project.besides) await session.query(statement);
     await applyMigrations({
       session,
       toolbox,
@@ -112,7 +138,8 @@ async function tell(options: DemoOptions, folder: string, url: string, version: 
   } finally {
     await session.close();
   }
-  for (const scene of scenes) {
+  const hasLock = !['sequelize', 'umzug', 'dbmate'].includes(options.tool);
+  for (const scene of scenesFor(project, { name: toolbox.history.words.name, hasLock })) {
     options.say(`\n── ${scene.title}\n$ flyback ${scene.commandLine.map(quoteWord).join(' ')}\n`);
     const mend = await makeMistake(folder, scene.mistake);
     const exitCode = await options.runCommand([...scene.commandLine, '--project', folder, '--url', url]);

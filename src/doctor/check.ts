@@ -1,4 +1,4 @@
-import type { FlybackError } from '../errors/error.js';
+import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 
 /** In the order in which they are printed. */
@@ -47,7 +47,7 @@ export interface Diagnosis {
 }
 
 /**
- * Every check by area. What cannot be asked on the way (no connection, no history) still has its line, so that a short
+ * Every check by area; each database leaves out those that mean nothing there (ServerChecks.without). What cannot be asked on the way (no connection, no history) still has its line, so that a short
  * list never looks like a healthy one.
  */
 export const catalogue: Readonly<Record<Area, readonly string[]>> = {
@@ -64,7 +64,7 @@ export const catalogue: Readonly<Record<Area, readonly string[]>> = {
     'version-forced',
     'plain-dump-listed',
   ],
-  connection: ['connection', 'encryption', 'clock', 'pooler', 'writable'],
+  connection: ['connection', 'set-up', 'encryption', 'clock', 'pooler', 'writable'],
   role: [
     'superuser',
     'replica-mode',
@@ -76,16 +76,32 @@ export const catalogue: Readonly<Record<Area, readonly string[]>> = {
     'server-settings',
   ],
   history: ['history', 'history-writer', 'record', 'journal', 'tool-lock'],
-  server: ['commits', 'timeouts', 'lock-table', 'prepared-transactions', 'event-triggers', 'triggers'],
-  replication: ['publications', 'subscriptions'],
+  server: [
+    'commits',
+    'timeouts',
+    'lock-table',
+    'prepared-transactions',
+    'event-triggers',
+    'triggers',
+    'sql-mode',
+    'name-case',
+    'event-scheduler',
+  ],
+  replication: ['publications', 'subscriptions', 'replica', 'gtid'],
 };
 
-/** Puts what was found out into the order of the catalogue; the rest is not checked, for this reason. */
-export function completeDiagnosis(found: readonly Check[], reason: string): Diagnosis {
+/** Puts what was found out into the order of the catalogue, without these checks; the rest is not checked, for this reason. */
+export function completeDiagnosis(
+  found: readonly Check[],
+  reason: string,
+  without: ReadonlySet<string> = new Set(),
+): Diagnosis {
   // What was found out first counts: later reasons are about other questions.
   const byName = new Map(found.toReversed().map((check) => [check.check, check]));
   const checks = areas.flatMap((area) =>
-    catalogue[area].map((name): AreaCheck => ({ area, ...(byName.get(name) ?? notChecked(name, reason)) })),
+    catalogue[area]
+      .filter((name) => !without.has(name))
+      .map((name): AreaCheck => ({ area, ...(byName.get(name) ?? notChecked(name, reason)) })),
   );
   const counts: Record<CheckResult, number> = { ok: 0, warning: 0, problem: 0, 'not-checked': 0 };
   for (const { result } of checks) counts[result] += 1;
@@ -118,4 +134,23 @@ export function describeFinding(finding: Finding): string {
 /** "1 script", "2 scripts". */
 export function numberOf(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** The checks that `ask` gives, or all of these not checked, for the reason that the server gave. */
+export async function orNotChecked(
+  names: readonly string[],
+  ask: () => Promise<readonly Check[]>,
+): Promise<readonly Check[]> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof FlybackError)) throw error;
+    return names.map((name) => notChecked(name, error.message));
+  }
+}
+
+/** "a, b, c and 4 more". */
+export function listed(names: readonly string[], shown = 5): string {
+  const first = names.slice(0, shown).join(', ');
+  return names.length > shown ? `${first} and ${names.length - shown} more` : first;
 }

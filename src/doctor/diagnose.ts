@@ -54,9 +54,11 @@ export async function diagnose(parts: DiagnosisParts): Promise<Diagnosis> {
     parts.signal?.removeEventListener('abort', onAbort);
     await session?.close();
   }
+  const { without } = await parts.toolboxFor(config).database.loadServerChecks();
   const diagnosis = completeDiagnosis(
     found,
     session === undefined ? 'there is no connection.' : 'the history could not be read.',
+    without,
   );
   return { ...diagnosis, checks: diagnosis.checks.map((check) => ({ ...check, ...withoutSecrets(check, redact) })) };
 }

@@ -26,10 +26,10 @@ export function scriptMistakes(
     const impact = impactOf(statement, classifier);
     if (impact === undefined) continue;
     const gone = impact.changes.some((change) => usesRows.has(change)) ? firstGone(impact, dropped, isSame) : undefined;
-    if (gone !== undefined) findings.push(readsDropped(script, statement, gone, 'This statement'));
+    if (gone !== undefined) findings.push(readsDropped(script, statement, gone, 'This statement', dialect));
     for (const ref of impact.drops) {
       const copy = isTable(ref) ? copies.find(({ of }) => isSame(of, ref)) : undefined;
-      if (copy !== undefined) findings.push(rowsOnly(script, copy, statement));
+      if (copy !== undefined) findings.push(rowsOnly(script, copy, statement, dialect));
     }
     if (isCopy(statement, impact, dialect)) {
       const name = impact.objects[0]?.name ?? '';
@@ -44,7 +44,7 @@ export function scriptMistakes(
   for (const { query, name } of script.verifications) {
     const impact = impactOf(query, classifier);
     const gone = impact === undefined ? undefined : firstGone(impact, dropped, isSame);
-    if (gone !== undefined) findings.push(readsDropped(script, query, gone, `The verification "${name}"`));
+    if (gone !== undefined) findings.push(readsDropped(script, query, gone, `The verification "${name}"`, dialect));
   }
   return findings;
 }
@@ -99,13 +99,19 @@ function readsDropped(
   statement: Statement,
   { ref, line }: DroppedObject,
   what: string,
+  dialect: SqlDialect,
 ): Finding {
+  const isMysql = dialect.ddl === 'commits';
+  const outcome = script.transaction === 'on' ? 'nothing would be rolled back' : 'what stands before it stays done';
+  const question = isMysql
+    ? `SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '${ref.name}' with the expectation 0`
+    : `SELECT to_regclass('${ref.name}') with the expectation NULL`;
   return {
     code: 'verification-reads-dropped',
     severity: 'warning',
     subject: script.version.text,
-    message: `${what} in line ${statement.line} of ${path.basename(script.file)} uses ${ref.kind} ${ref.name}, which line ${line} drops: it would fail, and nothing would be rolled back.`,
-    hint: `Ask whether it is gone, as by SELECT to_regclass('${ref.name}') with the expectation NULL, or check what stays.`,
+    message: `${what} in line ${statement.line} of ${path.basename(script.file)} uses ${ref.kind} ${ref.name}, which line ${line} drops: it would fail, and ${outcome}.`,
+    hint: `Ask whether it is gone, as by ${question}, or check what stays.`,
     location: locate(script, statement, undefined),
   };
 }
@@ -114,18 +120,20 @@ function rowsOnly(
   script: RollbackScript,
   copy: { readonly of: ObjectRef; readonly name: string; readonly statement: Statement },
   drop: Statement,
+  dialect: SqlDialect,
 ): Finding {
+  const like = dialect.ddl === 'commits' ? `LIKE ${copy.of.name}` : `(LIKE ${copy.of.name} INCLUDING ALL)`;
   return {
     code: 'backup-without-structure',
     severity: 'warning',
     subject: script.version.text,
     message: `${copy.name} in line ${copy.statement.line} of ${path.basename(script.file)} keeps the rows of ${copy.of.name} and nothing else, and line ${drop.line} drops ${copy.of.name}: its keys, defaults, indexes, constraints, triggers and partitions are gone.`,
-    hint: `Write CREATE TABLE ${copy.name} (LIKE ${copy.of.name} INCLUDING ALL) and INSERT INTO ${copy.name} SELECT … instead; foreign keys, triggers and partitions come from the migration.`,
+    hint: `Write CREATE TABLE ${copy.name} ${like} and INSERT INTO ${copy.name} SELECT … instead; foreign keys, triggers and partitions come from the migration.`,
     location: locate(script, copy.statement, undefined),
   };
 }
 
-/** CREATE TABLE … AS and SELECT … INTO. CREATE TABLE (LIKE …), which keeps structure, has no AS behind its name. */
+/** CREATE TABLE … AS, which MySQL may leave out, and SELECT … INTO. CREATE TABLE (LIKE …), which keeps structure, has no AS behind its name. */
 function isCopy(statement: Statement, impact: StatementImpact, dialect: SqlDialect): boolean {
   if (!impact.changes.includes('create-table')) return false;
   const tokens = dialect.tokenize(statement.text, 200);
@@ -135,6 +143,7 @@ function isCopy(statement: Statement, impact: StatementImpact, dialect: SqlDiale
   return tokens.some((token, index) => {
     if (token.kind === 'sign' && token.value === '(') depth += 1;
     if (token.kind === 'sign' && token.value === ')') depth -= 1;
+    if (depth === 0 && dialect.ddl === 'commits' && wordOf(token) === 'select') return true;
     const next = tokens[index + 1];
     return depth === 0 && wordOf(token) === 'as' && (startsQuery.has(wordOf(next) ?? '') || next?.value === '(');
   });

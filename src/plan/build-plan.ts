@@ -10,7 +10,7 @@ import type { Migration } from '../history/migration.js';
 import { higherRisk } from '../pairing/classification.js';
 import type { Pair } from '../pairing/pair.js';
 import { riskiest, statementRisk, worstLoss } from '../risk/assess.js';
-import type { ObjectRef, Risk, StatementImpact } from '../risk/change.js';
+import type { ObjectRef, OnlineChange, Risk, StatementImpact } from '../risk/change.js';
 import { locate } from '../scripts/locate.js';
 import type { RollbackScript, TriggersMode } from '../scripts/rollback-script.js';
 import type { Expectation } from '../verify/verification.js';
@@ -294,6 +294,7 @@ function draftStep(
         dataLoss: impact.dataLoss,
         locks: impact.locks,
         work: impact.work,
+        online: onlineOf(impact, request.session),
         drops: impact.drops,
         writes: impact.writes,
         alone: script.transaction === 'on' ? null : aloneBecause(statement.text, impact, database.dialect.ddl),
@@ -326,6 +327,13 @@ function draftStep(
       approval: script.directives.approval === undefined ? undefined : request.redact(script.directives.approval),
     },
   };
+}
+
+/** In the words of the server: what MariaDB calls NOCOPY is INPLACE to MySQL. */
+function onlineOf({ online }: StatementImpact, { facts }: Session): OnlineChange | null {
+  if (online === undefined) return null;
+  const isMysql = facts.mysql?.product === 'MySQL';
+  return isMysql && online.algorithm === 'NOCOPY' ? { ...online, algorithm: 'INPLACE' } : online;
 }
 
 /** A procedure or a block may commit, which only a statement outside of a transaction may do; or may hold DDL that commits. */
@@ -548,15 +556,9 @@ function stepHazards(request: PlanRequest, steps: readonly PlanStep[], facts: Ca
           });
         }
       }
-      if (statement.work === 'rewrite') {
-        hazards.push({
-          code: 'table-rewrite',
-          severity: 'warning',
-          subject,
-          message: `The statement rewrites ${statement.locks.map((lock) => lock.on.name).join(', ')}${printEstimate(statement.estimate)} under an exclusive lock.`,
-          hint: 'Expect it to take as long as copying the table.',
-        });
-      }
+      const rewrite =
+        statement.online === null ? offlineRewrite(statement) : onlineRewrite(statement, statement.online);
+      if (rewrite !== undefined) hazards.push({ code: 'table-rewrite', severity: 'warning', subject, ...rewrite });
     }
     if (step.transaction === 'off') hazards.push(...withoutTransaction(step, meanwhile(step, request)));
     if (step.triggers === 'disable' && step.statements.some((statement) => statement.changes.includes('procedural'))) {
@@ -580,6 +582,45 @@ function stepHazards(request: PlanRequest, steps: readonly PlanStep[], facts: Ca
     });
   }
   return hazards;
+}
+
+type Told = Pick<Finding, 'message' | 'hint'>;
+
+function offlineRewrite(statement: PlannedStatement): Told | undefined {
+  if (statement.work !== 'rewrite') return undefined;
+  return {
+    message: `The statement rewrites ${tablesOf(statement)} under an exclusive lock.`,
+    hint: 'Expect it to take as long as copying the table.',
+  };
+}
+
+const whoWaits = {
+  NONE: 'others read and write it meanwhile',
+  SHARED: 'writers wait until it is done',
+  EXCLUSIVE: 'readers and writers wait until it is done',
+} as const;
+
+/** MySQL and MariaDB: only where rows are copied, others wait for more than a moment, or the text does not tell. */
+function onlineRewrite(statement: PlannedStatement, { algorithm, lock, isCertain }: OnlineChange): Told | undefined {
+  const { work } = statement;
+  const isWorth = algorithm === 'COPY' || (work !== 'none' && lock !== 'NONE') || (work === 'rewrite' && !isCertain);
+  if (!isWorth) return undefined;
+  const verb =
+    algorithm === 'COPY' ? ['copies', 'copy'] : work === 'rewrite' ? ['rewrites', 'rewrite'] : ['reads', 'read'];
+  const how = `${whoWaits[lock]} (ALGORITHM=${algorithm}, LOCK=${lock})`;
+  return isCertain
+    ? {
+        message: `The statement ${verb[0] ?? ''} ${tablesOf(statement)}: ${how}.`,
+        hint: 'Expect it to take as long as copying the table, and run it when few write to it.',
+      }
+    : {
+        message: `The statement may ${verb[1] ?? ''} ${tablesOf(statement)}: ${how}. Its text does not tell, for it depends on the table.`,
+        hint: 'Write ALGORITHM=INPLACE, LOCK=NONE at its end: the server then refuses it where it would have to copy.',
+      };
+}
+
+function tablesOf(statement: PlannedStatement): string {
+  return `${statement.locks.map((lock) => lock.on.name).join(', ')}${printEstimate(statement.estimate)}`;
 }
 
 /** What the history shows while a version is partly rolled back. */

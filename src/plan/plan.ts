@@ -1,6 +1,6 @@
 import type { Finding } from '../errors/finding.js';
 import type { HistoryEntry, QualifiedName } from '../history/history.js';
-import type { ChangeType, DataLoss, LockImpact, ObjectRef, Risk } from '../risk/change.js';
+import type { ChangeType, DataLoss, LockImpact, ObjectRef, OnlineChange, Risk } from '../risk/change.js';
 import type { ScriptSource, TakenOver, TriggersMode } from '../scripts/rollback-script.js';
 import type { Expectation } from '../verify/verification.js';
 
@@ -33,6 +33,8 @@ export interface PlannedStatement {
   readonly dataLoss: DataLoss;
   readonly locks: readonly LockImpact[];
   readonly work: 'none' | 'scan' | 'rewrite';
+  /** How MySQL or MariaDB changes the table while others use it; null for what is no such change, and on PostgreSQL. */
+  readonly online: OnlineChange | null;
   /** Objects that CASCADE will remove besides those named, as the server describes them. */
   readonly cascade: readonly string[];
   readonly drops: readonly ObjectRef[];

@@ -59,7 +59,7 @@ export class ProofDatabases {
     await this.#runFixture();
     if (this.#watched !== undefined && this.#isWatchable(migration)) {
       await this.#watched.database.apply(migration);
-      await this.#watched.database.applyFixture(this.#fixtures, migration);
+      await this.#watched.database.applyFixture(migration);
     } else await this.#unwatch();
     this.#applied.push(migration);
     // Without a watched database nothing has tried it yet.
@@ -91,7 +91,7 @@ export class ProofDatabases {
   async #runFixture(): Promise<void> {
     const migration = this.#proven;
     this.#proven = undefined;
-    if (migration !== undefined) await this.#watched?.database.applyFixture(this.#fixtures, migration);
+    if (migration !== undefined) await this.#watched?.database.applyFixture(migration);
   }
 
   async #proveQuickly(migration: Migration): Promise<VersionProof | undefined> {
@@ -164,6 +164,7 @@ export class ProofDatabases {
         table: this.#table,
         session,
         reader,
+        fixtures: this.#fixtures,
         signal: this.#signal,
       });
       this.#watched = { name, session, database };

@@ -1,4 +1,4 @@
-import type { Session } from '../adapter/database.js';
+import type { Command, Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import { openingOf } from '../scratch/apply-migrations.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
@@ -20,17 +20,16 @@ export async function runTwice(
   const { sql, dialect } = toolbox.database;
   // What commits by itself cannot be taken back again.
   if (script.statements.some(({ text }) => dialect.notTransactional(text) !== undefined)) return undefined;
-  const sent = await session.pipeline([
-    sql.useScriptPath(session.facts, scriptSchema),
-    openingOf({ toolbox, statementTimeoutMs }),
-    ...script.statements.map(({ text }) => text),
-    sql.hasWritten,
-    sql.rollback,
+  const sameForAll = (texts: readonly string[]): readonly Command[] =>
+    texts.flatMap((message) => dialect.split(message).statements.map(({ text }) => ({ sql: text, keepsPlan: false })));
+  const sent = await session.batch([
+    ...sameForAll([sql.useScriptPath(session.facts, scriptSchema), openingOf({ toolbox, statementTimeoutMs })]),
+    ...script.statements.map(({ text }) => ({ sql: text })),
+    ...sameForAll([sql.hasWritten, sql.rollback]),
   ]);
   if (sent.failure !== undefined) {
-    // Where each message waits for the one before it, the last of these has not ended the transaction.
-    if (dialect.ddl === 'commits') await session.query(sql.rollback);
+    await session.query(sql.rollback).catch(() => undefined);
     return 'failed';
   }
-  return sent.results.at(-2)?.[0]?.rows[0]?.[0] === 't' ? 'writes' : 'nothing';
+  return sent.results.at(-2)?.rows[0]?.[0] === 't' ? 'writes' : 'nothing';
 }

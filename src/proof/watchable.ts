@@ -1,6 +1,7 @@
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
 import { runsInTransaction } from '../scratch/apply-migrations.js';
+import type { Fixtures } from '../scratch/fixtures.js';
 
 /** Statements that change privileges or owners of relations without locking them. */
 const grants = /\b(?:grant|revoke|owned)\b/i;
@@ -44,6 +45,14 @@ export function watchableVersions(project: Project): (migration: Migration) => b
       isWatchableText(script?.text ?? '')
     );
   };
+}
+
+/** What ends plans that the server keeps; found by the bare word, in dynamic SQL too. */
+const endsPlans = /\b(?:deallocate|discard)\b/i;
+
+/** Whether nothing in the project ends plans that the server keeps for a session. */
+export function keepsPlans(project: Project, fixtures: Fixtures): boolean {
+  return ![...texts(project), ...[...fixtures.values()].map(({ sql }) => sql)].some((text) => endsPlans.test(text));
 }
 
 function texts({ migrations, pairs }: Project): readonly string[] {

@@ -18,7 +18,7 @@ import { proveWithRows } from './prove-with-rows.js';
 import { runTwice } from './run-twice.js';
 import { verdictOf } from './verdict.js';
 import { applyRequest, attemptsInto, ownTables, takeBack, type StepFailure } from './version-run.js';
-import { mayGrant } from './watchable.js';
+import { keepsPlans, mayGrant } from './watchable.js';
 import { WatchedSession } from './watched-session.js';
 
 export interface WatchedDatabaseOptions {
@@ -27,6 +27,8 @@ export interface WatchedDatabaseOptions {
   /** Both of the same database: one that migrates and rolls back, and one that only looks. */
   readonly session: Session;
   readonly reader: Session;
+  /** Those that run in it. */
+  readonly fixtures: Fixtures;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -75,7 +77,13 @@ export class WatchedDatabase {
     this.#queries = queries;
     this.#without = ownTables({ project, table });
     this.#watch = queries.watchCatalog(session.facts.majorVersion, this.#without);
-    this.#session = new WatchedSession(session, this.#watch, project.toolbox.database.sql.commit);
+    this.#session = new WatchedSession(
+      session,
+      this.#watch,
+      project.toolbox.database.sql.commit,
+      // A pooler may answer from another server process, which knows nothing of what was prepared.
+      !session.facts.proxied && keepsPlans(project, options.fixtures),
+    );
     this.#mayGrant = mayGrant(project);
     this.#scripts = new Map(project.pairs.map(({ version, script }) => [version.key, script]));
   }
@@ -100,7 +108,8 @@ export class WatchedDatabase {
   }
 
   /** Runs the fixture of a version that was applied, if it has one. Throws FlybackError script-failed. */
-  async applyFixture(fixtures: Fixtures, { version }: Migration): Promise<void> {
+  async applyFixture({ version }: Migration): Promise<void> {
+    const { fixtures } = this.#options;
     const fixture = version && fixtures.get(version.key);
     if (fixture === undefined) return;
     const { project, table } = this.#options;

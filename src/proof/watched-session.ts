@@ -13,18 +13,21 @@ import type {
 
 /**
  * A session that asks each transaction, right before its commit, what it has touched. The commits are the run's own: what is
- * watched is what runs in production, to the letter, but for that question.
+ * watched is what runs in production, to the letter, but for that question. `keepsPlans`: nothing that runs here ends what
+ * the server has prepared, so it keeps the plans of what every run sends.
  */
 export class WatchedSession implements Session {
   readonly #session: Session;
   readonly #watch: CatalogWatch;
   readonly #commit: string;
+  readonly #keepsPlans: boolean;
   #touched: Touched[] = [];
 
-  constructor(session: Session, watch: CatalogWatch, commit: string) {
+  constructor(session: Session, watch: CatalogWatch, commit: string, keepsPlans: boolean) {
     this.#session = session;
     this.#watch = watch;
     this.#commit = commit;
+    this.#keepsPlans = keepsPlans;
   }
 
   /** What the transactions since the last call have touched, in their order. */
@@ -40,7 +43,7 @@ export class WatchedSession implements Session {
 
   async query(sql: string): Promise<readonly QueryResult[]> {
     if (sql !== this.#commit) return this.#session.query(sql);
-    const [asked] = await this.#session.query(this.#watch.touchedSql);
+    const [asked] = await this.#session.query(this.#watch.questionSql);
     const committed = await this.#session.query(sql);
     this.#note(asked);
     return committed;
@@ -50,7 +53,7 @@ export class WatchedSession implements Session {
     const { sent, isAsked } = this.#withQuestions(
       messages,
       (message) => message === this.#commit,
-      this.#watch.touchedSql,
+      this.#watch.questionSql,
     );
     const outcome = await this.#session.pipeline(sent, (index, results) => {
       if (isAsked.has(index)) this.#note(results[0]);
@@ -63,8 +66,11 @@ export class WatchedSession implements Session {
   }
 
   async batch(commands: readonly Command[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome> {
-    const question: Command = { sql: this.#watch.touchedSql };
-    const { sent, isAsked } = this.#withQuestions(commands, ({ sql }) => sql === this.#commit, question);
+    const { sent, isAsked } = this.#withQuestions(
+      commands.map((command) => this.#planned(command)),
+      ({ sql }) => sql === this.#commit,
+      this.#planned(this.#watch.question),
+    );
     const outcome = await this.#session.batch(sent, (index, result) => {
       if (isAsked.has(index)) this.#note(result);
       else onAnswer?.(index - before(isAsked, index), result);
@@ -76,7 +82,7 @@ export class WatchedSession implements Session {
   }
 
   forgetPlans(): void {
-    this.#session.forgetPlans();
+    if (!this.#keepsPlans) this.#session.forgetPlans();
   }
 
   copyIn(statement: string, data: string): Promise<QueryResult | { readonly failure: ServerFailure }> {
@@ -93,6 +99,11 @@ export class WatchedSession implements Session {
 
   close(): Promise<void> {
     return this.#session.close();
+  }
+
+  /** A run of one version says of what every run sends that it does not come again: here it does, with the next version. */
+  #planned(command: Command): Command {
+    return command.keepsPlan === undefined ? command : { ...command, keepsPlan: this.#keepsPlans };
   }
 
   #withQuestions<T>(

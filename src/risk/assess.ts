@@ -108,10 +108,13 @@ function isMade(ref: ObjectRef, migration: readonly StatementImpact[]): boolean 
   if (ref.member !== undefined) {
     const table: ObjectRef = { kind: 'table', schema: ref.schema, name: ref.name };
     if (touches(migration, 'create-table', table)) return true;
-    return touches(migration, ref.kind === 'column' ? 'add-column' : 'add-constraint', ref);
+    return touches(migration, memberMakerOf[ref.kind] ?? 'add-constraint', ref);
   }
   return touches(migration, makerOf[ref.kind] ?? 'create-object', ref);
 }
+
+/** The same for parts of a table; every other is made by add-constraint. On MySQL an index is one. */
+const memberMakerOf: Readonly<Record<string, ChangeType>> = { column: 'add-column', index: 'add-index' };
 
 /** The change that makes an object of a kind; every other kind is made by create-object. */
 const makerOf: Readonly<Record<string, ChangeType>> = {

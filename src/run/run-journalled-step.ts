@@ -38,6 +38,8 @@ export interface JournalledStepInput {
   readonly of: number;
   /** Every history row as it must be now, by rank. */
   readonly entries: readonly HistoryEntry[];
+  /** A step of the same run has found, or made, record and journal. */
+  readonly hasTables?: boolean | undefined;
   /** An interrupted run to carry on. */
   readonly resumed?: ResumedRun | undefined;
 }
@@ -184,8 +186,9 @@ class JournalledStep {
     const { sql } = toolbox.database;
     const { step } = this.#input;
     const { ddl } = toolbox.database.dialect;
-    const record = await checkRecordTable(session, toolbox.database, plan.recordTable);
-    const hasJournal = (await session.query(sql.journal.describe(this.#journal)))[0]?.rows[0]?.[0] === 't';
+    const { hasTables = false } = this.#input;
+    const record = hasTables ? { exists: true } : await checkRecordTable(session, toolbox.database, plan.recordTable);
+    const hasJournal = hasTables || (await session.query(sql.journal.describe(this.#journal)))[0]?.rows[0]?.[0] === 't';
     if (ddl === 'commits' && !(record.exists && hasJournal)) {
       if (!record.exists) await createRecord(session, toolbox.database, plan.recordTable);
       if (!hasJournal) await createJournal(session, toolbox.database, this.#journal);

@@ -39,6 +39,7 @@ export async function runMixed(
   }
   try {
     let entries = request.entries;
+    let hasTables = false;
     for (const part of partsOf(request)) {
       const before = results.length;
       if (part.transaction === 'on') {
@@ -64,7 +65,9 @@ export async function runMixed(
           number: before + 1,
           of: plan.steps.length,
           entries,
+          hasTables,
         });
+        hasTables = true;
         results.push(done.result);
         warnings.push(...done.warnings);
         ({ failure, entries } = done);

@@ -195,6 +195,7 @@ class TransactionalRun {
         commands: [
           this.#texts.repeated(sql.record.appendValues(this.#request.plan.recordTable, row)),
           ...(index === this.#steps.length - 1 ? this.#freeFlag() : []),
+          ...this.#lastGuard,
           this.#texts.commit,
         ],
         hash: row.hash,
@@ -272,7 +273,7 @@ class TransactionalRun {
       }
       await this.#commitLast({
         index: this.#steps.length - 1,
-        commands: [...leading, ...this.#freeFlag(), this.#texts.commit],
+        commands: [...leading, ...this.#freeFlag(), ...this.#lastGuard, this.#texts.commit],
         hash: this.#lastHash,
         started: works.at(-1)?.started ?? 0,
       });
@@ -338,6 +339,11 @@ class TransactionalRun {
   /** In the last transaction of the whole run. */
   #freeFlag(): readonly Command[] {
     return endsRun(this.#request) ? freeFlag(this.#request) : [];
+  }
+
+  /** Where nothing kept the tool from reading the history meanwhile: that none of it waits to migrate by what it has read. */
+  get #lastGuard(): readonly Command[] {
+    return this.#request.toolbox.database.sql.historyLock === 'writers' ? this.#texts.guardApproach : [];
   }
 
   get #texts(): StepTexts {

@@ -42,6 +42,13 @@ export function guardError(failure: ServerFailure, table: QualifiedName): Flybac
       },
     );
   }
+  if (marked(guardMarks.toolNear)) {
+    return new FlybackError(
+      'lock-unavailable',
+      `A migration run that waits for the lock has read ${name} meanwhile, and would migrate on top of what is taken back here.`,
+      { hint: 'Let it finish or stop it, then roll back.' },
+    );
+  }
   if (marked(guardMarks.backendChanged)) {
     return new FlybackError(
       'connection-lost',

@@ -1,4 +1,4 @@
-import type { ServerFailure, Session } from '../adapter/database.js';
+import type { Command, ServerFailure, Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { ToolSettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
@@ -86,10 +86,10 @@ export async function applyMigration(
   const opening = [
     database.sql.useScriptPath(session.facts, history.scriptSchema(settings, table, session.facts.currentSchema)),
   ];
-  const closing = [...(forgetsOthers ? [history.scratch.clearTable(database, table)] : []), row];
+  const clearing = forgetsOthers ? [history.scratch.clearTable(database, table)] : [];
+  const ending = inTransaction ? [database.sql.commit] : [];
   if (inTransaction) {
     opening.push(openingOf(request));
-    closing.push(database.sql.commit);
   } else opening.push(...boundOf(request, 'session'));
   const fail = async (where: string, failure: ServerFailure): Promise<never> => {
     if (inTransaction) await session.query(database.sql.rollback).catch(() => undefined);
@@ -111,10 +111,20 @@ export async function applyMigration(
   }
   // Inside a transaction nothing runs after a statement that failed, so all can be on its way at once.
   if (inTransaction && statements.every((statement) => statement.copyData === undefined)) {
-    const messages = [...opening, ...statements.map((statement) => statement.text), ...closing];
-    const { failure } = await session.pipeline(messages);
+    const sameForAll = (texts: readonly string[]): readonly Command[] =>
+      texts.flatMap((message) =>
+        database.dialect.split(message).statements.map(({ text: sql }) => ({ sql, keepsPlan: false })),
+      );
+    const before = sameForAll(opening);
+    const { failure } = await session.batch([
+      ...before,
+      ...statements.map((statement) => ({ sql: statement.text })),
+      ...sameForAll(clearing),
+      { sql: row },
+      ...sameForAll(ending),
+    ]);
     if (failure === undefined) return;
-    const line = statements[failure.index - opening.length]?.line;
+    const line = statements[failure.index - before.length]?.line;
     return fail(line === undefined ? '' : `in line ${line}`, failure.error);
   }
   await session.pipeline(opening);
@@ -124,7 +134,7 @@ export async function applyMigration(
       await fail(`in line ${statement.line}`, failure);
     }
   }
-  for (const message of closing) await session.query(message);
+  for (const message of [...clearing, row, ...ending]) await session.query(message);
   if (!inTransaction) await session.pipeline(unboundOf(request));
 }
 

@@ -42,6 +42,7 @@ export function readHistoryDelete(tokens: readonly Token[], history: TableName):
     if (condition === undefined) return undefined;
     result = { ...result, ...condition, newest: result.newest || condition.newest === true };
   } while (cursor.takeWords('and'));
+  if (cursor.takeWords('limit') && cursor.takeLiteral() === undefined) return undefined;
   if (!cursor.atEnd() && !cursor.atWord('returning')) return undefined;
   return result.versionText !== undefined || result.rank !== undefined || result.newest ? result : undefined;
 }
@@ -176,16 +177,24 @@ function mentionAt(tokens: readonly Token[], at: number, table: TableName): Ment
 }
 
 const readers = new Set(['from', 'join', 'using', 'of', 'like']);
-const listWriters = new Set(['truncate', 'drop', 'lock', 'grant', 'revoke', 'analyze', 'vacuum']);
+const listWriters = new Set(['truncate', 'drop', 'rename', 'lock', 'grant', 'revoke', 'analyze', 'vacuum']);
+/** Statements that only tell what is there. */
+const tellers = new Set(['show', 'describe', 'desc']);
 
 /**
  * Whether the statement does anything else with the table than read it: names it as a target, drops its schema, or
- * mentions it in the code of a DO block. In doubt yes.
+ * mentions it in the code of a DO block or of MySQL's PREPARE. In doubt yes.
  */
 export function writesTo(tokens: readonly Token[], table: TableName): boolean {
   const first = tokens[0]?.value ?? '';
   if (first === 'do') return tokens.some((token) => token.value.toLowerCase().includes(table.name.toLowerCase()));
-  if (first === 'drop' && tokens[1]?.value === 'schema') {
+  if (tellers.has(first)) return false;
+  if (runsText(tokens)) {
+    return tokens.some(
+      ({ kind, value }) => kind === 'string' && value.toLowerCase().includes(table.name.toLowerCase()),
+    );
+  }
+  if (first === 'drop' && (tokens[1]?.value === 'schema' || tokens[1]?.value === 'database')) {
     return tokens.slice(2).some(({ value }) => value.toLowerCase() === table.schema?.toLowerCase());
   }
   return tokens.some((_token, index) => {
@@ -194,9 +203,43 @@ export function writesTo(tokens: readonly Token[], table: TableName): boolean {
   });
 }
 
+/** PREPARE s FROM '…' and EXECUTE IMMEDIATE '…'. */
+function runsText(tokens: readonly Token[]): boolean {
+  const [first, second, third] = tokens;
+  return first?.value === 'prepare'
+    ? third?.value === 'from'
+    : first?.value === 'execute' && second?.value === 'immediate';
+}
+
+const deleteModifiers = new Set(['low_priority', 'quick', 'ignore']);
+
+/**
+ * MySQL writes several tables at once: UPDATE a JOIN b … SET b.c = …, DELETE b FROM a JOIN b …, DELETE FROM b USING a JOIN
+ * b …; which of them is not worth finding out.
+ */
+function isOneOfMany(tokens: readonly Token[], mention: Mention, first: string): boolean {
+  const indexOf = (word: string): number => tokens.findIndex((token) => token.kind === 'word' && token.value === word);
+  if (first === 'update') return mention.start < indexOf('set');
+  if (first !== 'delete') return false;
+  const start = tokens.findIndex((token, index) => index > 0 && !deleteModifiers.has(token.value));
+  if (tokens[start]?.value !== 'from') return true;
+  const using = indexOf('using');
+  if (using === -1 || mention.start < using) return false;
+  const alias = tokens[mention.end]?.value === 'as' ? tokens[mention.end + 1] : tokens[mention.end];
+  const names = [tokens[mention.end - 1]?.value, alias?.value];
+  return tokens.slice(start + 1, using).some(({ kind, value }) => kind !== 'sign' && names.includes(value));
+}
+
 function isTarget(tokens: readonly Token[], mention: Mention, first: string): boolean {
   // A column qualified with the table's name.
-  if (tokens[mention.end]?.value === '.' && tokens[mention.end]?.kind === 'sign') return false;
+  if (
+    tokens[mention.end]?.value === '.' &&
+    tokens[mention.end]?.kind === 'sign' &&
+    tokens[mention.end + 1]?.value !== '*'
+  ) {
+    return false;
+  }
+  if (isOneOfMany(tokens, mention, first)) return true;
   let at = mention.start - 1;
   if (tokens[at]?.value === 'only') at--;
   const before = tokens[at];

@@ -131,8 +131,12 @@ class ScriptParser {
   /** Whether the tables' names occur at all: most scripts need no closer look. */
   readonly #mentions: RegExp | undefined;
 
+  /** Only on MySQL and MariaDB DDL commits. */
+  readonly #isMysql: boolean;
+
   constructor(input: RollbackScriptInput) {
     this.#input = input;
+    this.#isMysql = input.dialect.ddl === 'commits';
     let text = input.text;
     let unreplaced: FlybackError | undefined;
     try {
@@ -259,8 +263,12 @@ class ScriptParser {
           this.#report.add(
             'strings-nonstandard',
             statement,
-            'With standard_conforming_strings off, strings would end elsewhere than flyback reads them.',
-            "Leave it on, and write strings with backslashes as E'…'.",
+            this.#isMysql
+              ? 'Under this sql_mode, strings would end elsewhere than flyback reads them.'
+              : 'With standard_conforming_strings off, strings would end elsewhere than flyback reads them.',
+            this.#isMysql
+              ? 'Leave ANSI_QUOTES and NO_BACKSLASH_ESCAPES out, and quote names with backticks.'
+              : "Leave it on, and write strings with backslashes as E'…'.",
           );
           break;
         default:
@@ -282,8 +290,8 @@ class ScriptParser {
     this.#report.add(
       'transaction-mode-ignored',
       statement,
-      `flyback runs in READ COMMITTED, read and write, whatever "${firstWords(statement.text)}" says.`,
-      'Remove the mode, and lock what must not change meanwhile (LOCK TABLE).',
+      `flyback runs in ${this.#isMysql ? 'REPEATABLE READ' : 'READ COMMITTED'}, read and write, whatever "${firstWords(statement.text)}" says.`,
+      `Remove the mode, and lock what must not change meanwhile (${this.#isMysql ? 'SELECT … FOR UPDATE' : 'LOCK TABLE'}).`,
     );
   }
 
@@ -436,7 +444,7 @@ class ScriptParser {
     if (this.#needsNone !== undefined) {
       const { index, words } = this.#needsNone;
       const statement = this.#split.statements[index] as Statement;
-      const commits = this.#input.dialect.ddl === 'commits';
+      const commits = this.#isMysql;
       if (directives.transaction === 'on') {
         this.#report.add(
           'needs-no-transaction',
@@ -470,7 +478,8 @@ class ScriptParser {
     }
     for (const [index, role] of this.#roles.entries()) {
       const statement = this.#split.statements[index] as Statement;
-      if (role.kind === 'setting' && /^set\s+local\b/i.test(statement.text)) {
+      // To MySQL, LOCAL is another word for SESSION.
+      if (role.kind === 'setting' && !this.#isMysql && /^set\s+local\b/i.test(statement.text)) {
         this.#report.add(
           'set-local-without-transaction',
           statement,
@@ -558,8 +567,8 @@ let lastMentions: { readonly history: string; readonly record: string; readonly 
 /** Finds texts that may concern one of the two tables. Built once for all scripts of a project. */
 function mentionsOf(history: string, record: string): RegExp {
   if (lastMentions?.history !== history || lastMentions.record !== record) {
-    // DROP SCHEMA takes the tables along without a word about them.
-    const pattern = new RegExp(`${escapeRegExp(history)}|${escapeRegExp(record)}|\\bschema\\b`, 'i');
+    // DROP SCHEMA takes the tables along without a word about them; MySQL says DATABASE too.
+    const pattern = new RegExp(`${escapeRegExp(history)}|${escapeRegExp(record)}|\\b(?:schema|database)\\b`, 'i');
     lastMentions = { history, record, pattern };
   }
   return lastMentions.pattern;

@@ -40,7 +40,10 @@ export const scriptFindings = {
     'BEGIN … COMMIT around a statement that the server refuses inside a transaction: run by psql, the script would fail',
   ],
   'set-local-without-transaction': ['warning', 'SET LOCAL in a script that runs without a transaction has no effect'],
-  'strings-nonstandard': ['error', 'standard_conforming_strings off changes where strings end'],
+  'strings-nonstandard': [
+    'error',
+    'standard_conforming_strings off, or ANSI_QUOTES and the like in sql_mode, changes where strings end',
+  ],
   'replica-mode-partial': [
     'warning',
     'statements outside the replica mode of the script; flyback runs all of them inside',

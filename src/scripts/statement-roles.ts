@@ -1,4 +1,5 @@
 import type { SqlDialect, Token } from '../adapter/database.js';
+import { mysqlRoleOf } from './mysql-statement-roles.js';
 import type { Statement } from './statement.js';
 
 /** What a statement is to a rollback script, judged by its key words alone. */
@@ -19,7 +20,11 @@ const setting: StatementRole = { kind: 'setting' };
 
 /** Judges one statement. Most are settled by their first word, without reading on. */
 export function roleOf(statement: Statement, dialect: SqlDialect): StatementRole {
-  const first = firstWord.exec(statement.text)?.[0].toLowerCase();
+  const first = firstWord.exec(statement.text)?.[0].toLowerCase() ?? hiddenWord(statement, dialect);
+  if (first !== undefined && dialect.ddl === 'commits') {
+    const role = mysqlRoleOf(first, statement.text, dialect);
+    if (role !== undefined) return role;
+  }
   const words = (): readonly (string | undefined)[] =>
     dialect.tokenize(statement.text, 16).map((token) => (token.kind === 'word' ? token.value : undefined));
   switch (first) {
@@ -60,6 +65,12 @@ export function roleOf(statement: Statement, dialect: SqlDialect): StatementRole
     default:
       return effect;
   }
+}
+
+/** The first word of what a comment for some servers only holds. */
+function hiddenWord(statement: Statement, dialect: SqlDialect): string | undefined {
+  const [token] = dialect.tokenize(statement.text, 1);
+  return token?.kind === 'word' ? token.value : undefined;
 }
 
 function refused(words: string, remedy: string): StatementRole {

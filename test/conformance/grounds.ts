@@ -129,7 +129,7 @@ export function mysqlGrounds(): readonly Ground[] {
     waitsForTable: `SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock%' AND db = DATABASE()`,
     flybackWaits: async ({ url }) => {
       const [newest] = await runOnMysql(url, 'SELECT MAX(id) AS id FROM information_schema.processlist');
-      return `SELECT 1 FROM information_schema.processlist WHERE id > ${String(newest?.['id'])} AND id <> CONNECTION_ID() AND db = DATABASE() AND command = 'Sleep'`;
+      return `SELECT 1 FROM information_schema.processlist WHERE id > ${String(newest?.['id'])} AND id <> CONNECTION_ID() AND db = DATABASE() AND (command = 'Sleep' OR state LIKE 'Waiting%')`;
     },
     endSessions: async ({ url }) => {
       const others = `SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()`;
@@ -158,7 +158,7 @@ async function mysqlSnapshot({ url, name }: TestDatabase): Promise<string> {
   const lines: string[] = [];
   const objects = await runOnMysql(
     url,
-    `SELECT table_name AS name, table_type AS type FROM information_schema.tables WHERE table_schema = '${name}' AND table_name NOT IN ('flyback_record', 'flyback_journal') ORDER BY 1`,
+    `SELECT table_name AS name, table_type AS type FROM information_schema.tables WHERE table_schema = '${name}' AND table_name NOT LIKE 'flyback%' ORDER BY 1`,
   );
   for (const { name: object, type } of objects) {
     const quoted = `\`${String(object)}\``;

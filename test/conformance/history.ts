@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../harness/postgres.js';
 import { finished, type CommandResult } from '../harness/project.js';
-import { mysqlGrounds, postgresqlGrounds, until, type Ground, type Holder, type MigrationSql } from './grounds.js';
+import { mysqlGrounds, postgresqlGrounds, until, type Holder, type MigrationSql } from './grounds.js';
 
 /*
  * What every history adapter owes, whatever its tool and its database: asked of the built command and of the real tool, on
@@ -230,9 +230,11 @@ export function describeHistory(fixture: HistoryFixture): void {
       await holder.release();
       expect(await up).toMatchObject({ code: 0 });
       const done = await rollback;
+      // A tool without a lock may write its row while flyback is between two statements; then resume has the last word.
+      if (done.code === 4 && commits && meanwhile === 'takes no notice') await wentWell('resume', '--yes');
       const applied = await project.applied();
       // Planned before the tool was done, it finds another history and refuses; planned after, it takes the newest back.
-      if (done.code === 0)
+      if (done.code === 0 || done.code === 4)
         expect([...applied]).toSatisfy((list: readonly number[]) => list.length === 2 || list.length === 3);
       else expect(applied).toEqual([1, 2, 3, 4]);
       expect(await tables()).toEqual([

@@ -280,6 +280,24 @@ describe('the command itself', () => {
       expect(stdout).toContain(said);
     }
   });
+
+  it.each([
+    ['golang-migrate', '10, 9, 8, 7', 'under the lock of golang-migrate'],
+    ['dbmate', '0010, 0009, 0008, 0007', 'NOT PROVEN: 0 of 1'],
+    ['umzug', '0010-orders-can-be-returned, 0009-total-of-an-order', 'exact'],
+    ['knex', '0010_orders_can_be_returned, 0009_total_of_an_order', 'under the lock of Knex'],
+    ['sequelize', '0010-orders-can-be-returned, 0009-total-of-an-order', 'db:migrate'],
+  ])('and tells it as a project of %s', async (tool, gone, said) => {
+    const { stdout } = await run(process.execPath, [cli, 'demo', '--tool', tool]);
+    for (const text of [`Rolled back 4 versions: ${gone}`, said, 'passed: 10 of 10 versions', 'whole: 8 entries'])
+      expect(stdout).toContain(text);
+    expect(stdout).not.toContain('Flyway');
+  });
+
+  it('and of no tool that it does not know', async () => {
+    const failure = await run(process.execPath, [cli, 'demo', '--tool', 'rails']).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 2, stderr: expect.stringContaining('sequelize') as unknown });
+  });
 });
 
 describe('the driver', () => {

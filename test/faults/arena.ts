@@ -8,13 +8,15 @@ import { createDatabase, type TestDatabase } from '../harness/postgres.js';
 import { createProject, finished, type CommandResult, type TestProject } from '../harness/project.js';
 import { filesOf, type Form } from './fixture.js';
 import { fixtureSql, readModel, readState, type Model, type State } from './state.js';
+import { WarmProcesses, type WarmRun } from './warm-processes.js';
 
 /** How a command ended; `stuck` stands for one that had to be ended by us. */
 export type Ending = CommandResult & { readonly isStuck: boolean };
 
 /** A command that may be struck while it runs. */
 export interface Running {
-  readonly child: ChildProcess;
+  /** Kills its process; false when that has ended. */
+  readonly kill: () => boolean;
   /** How many lines of progress it has written so far. */
   readonly lines: () => number;
   readonly hasEnded: () => boolean;
@@ -43,7 +45,8 @@ export interface Arena {
   readonly serverUrl: string;
   /** Lends a database with the fixture as it is before the first rollback. What a play that throws has left is dropped. */
   use<T>(play: (database: TestDatabase) => Promise<T>): Promise<T>;
-  start(database: TestDatabase, order: Order): Running;
+  /** `isWarm`: in a process that had started before, where the process itself is not what is struck. */
+  start(database: TestDatabase, order: Order, isWarm?: boolean): Running;
   run(database: TestDatabase, order: Order, means: Means): Promise<Ending>;
   /** flyback log --verify. */
   verifyRecord(database: TestDatabase): Promise<Ending>;
@@ -127,7 +130,14 @@ export async function openArena({ cli, form, serverUrl }: ArenaOptions): Promise
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], HOME: project.folder, TZ: process.env['TZ'] },
     });
-  const start: Arena['start'] = (database, order) => watch(spawnCommand(database, commandLineOf(order), order.url));
+  const warm = new WarmProcesses(cli);
+  const start: Arena['start'] = (database, order, isWarm = false) =>
+    watch((onStderr) => {
+      const url = order.url ?? database.jdbcUrl;
+      return isWarm
+        ? warm.start(project.folder, [...commandLineOf(order), '--url', url], onStderr)
+        : ownProcess(spawnCommand(database, commandLineOf(order), url), onStderr);
+    });
   return {
     model,
     serverUrl,
@@ -137,7 +147,8 @@ export async function openArena({ cli, form, serverUrl }: ArenaOptions): Promise
       means === 'command'
         ? start(database, order).ended
         : callLibrary(built, project.folder, order.url ?? database.jdbcUrl, order),
-    verifyRecord: (database) => watch(spawnCommand(database, ['log', '--verify'])).ended,
+    verifyRecord: (database) =>
+      watch((onStderr) => ownProcess(spawnCommand(database, ['log', '--verify']), onStderr)).ended,
     state: async (database) => readState(await observe(database)),
     ask: async (database, condition) => {
       const client = await observe(database);
@@ -160,6 +171,7 @@ export async function openArena({ cli, form, serverUrl }: ArenaOptions): Promise
       }
     },
     close: async () => {
+      warm.close();
       await project.remove();
       await Promise.all([...all].map((database) => database.drop()));
     },
@@ -219,27 +231,34 @@ async function callLibrary(
   };
 }
 
-function watch(child: ChildProcess): Running {
+function ownProcess(child: ChildProcess, onStderr: (text: string) => void): WarmRun {
+  child.stderr?.on('data', (data: Buffer) => {
+    onStderr(data.toString());
+  });
+  return { ended: finished(child), kill: () => child.kill('SIGKILL') };
+}
+
+function watch(begin: (onStderr: (text: string) => void) => WarmRun): Running {
   let lines = 0;
   let hasEnded = false;
   let isStuck = false;
   let wake = (): void => undefined;
   const timer = setTimeout(() => {
     isStuck = true;
-    child.kill('SIGKILL');
+    run.kill();
   }, patienceMs);
-  child.stderr?.on('data', (data: Buffer) => {
-    lines += data.toString().split('\n').length - 1;
+  const run = begin((text) => {
+    lines += text.split('\n').length - 1;
     wake();
   });
-  const ended = finished(child).then((result) => {
+  const ended = run.ended.then((result) => {
     clearTimeout(timer);
     hasEnded = true;
     wake();
     return { ...result, isStuck };
   });
   return {
-    child,
+    kill: () => run.kill(),
     lines: () => lines,
     hasEnded: () => hasEnded,
     untilLine: async (count) => {

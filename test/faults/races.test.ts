@@ -10,16 +10,18 @@ import { races, type Race } from './races/races.js';
 import { Round } from './races/round.js';
 import { createRandom, deriveSeeds } from './random.js';
 import { summaryText, Tally } from './summary.js';
+import { WarmProcesses } from './warm-processes.js';
 
 /* flyback and the real Flyway, each in processes of its own, meeting in both orders and at many moments. */
 
 const rounds = replayed === undefined ? (isFull ? 100 : 4) : 1;
 /** A round mostly waits: for scripts that sleep, and until Flyway asks for its lock again. */
-const laneCount = Math.min(rounds, 2 * availableParallelism());
+const laneCount = Math.min(rounds, 3 * availableParallelism());
 
 describeWithFlyway('races', () => {
   const lanes: Lane[] = [];
   const pool = new FlywayPool();
+  const warm = new WarmProcesses(commandUnderTest);
 
   beforeAll(async () => {
     const servers = [testServers()[0], testServers().at(-1)].filter((server) => server !== undefined);
@@ -30,6 +32,7 @@ describeWithFlyway('races', () => {
   });
   afterAll(async () => {
     pool.close();
+    warm.close();
     for (const lane of lanes) await lane.close();
   });
 
@@ -54,7 +57,7 @@ describeWithFlyway('races', () => {
     const share = random();
     const major: FlywayMajor = share < 0.15 ? 9 : share < 0.3 ? 10 : 13;
     await pool.use(major, async (flyway) => {
-      const round = new Round({ major, random }, lane, flyway, commandUnderTest);
+      const round = new Round({ major, random }, lane, flyway, commandUnderTest, warm);
       await race.run(round);
       const outcome = outcomeOf(round);
       const own = race.expect?.(round) ?? [];

@@ -16,6 +16,11 @@ import { Tally, type Summary } from './summary.js';
  */
 export type Fault = 'kill' | 'terminate' | 'crash';
 
+/** It strikes the server, not the process of the command. */
+function isServers(fault: Fault): boolean {
+  return fault !== 'kill';
+}
+
 export interface RoundsOptions {
   /** Path of the command under test: dist/cli.js of some build. */
   readonly cli: string;
@@ -57,7 +62,11 @@ export async function runRounds(options: RoundsOptions): Promise<Summary> {
   let started = 0;
   try {
     // All at once, as the rounds are; the quickest of those on the same major counts.
-    const measured = await Promise.all(lanes.map(async ({ arena, server }) => ({ server, ...(await measure(arena)) })));
+    const measureAll = (): Promise<readonly (Rhythm & Pick<Lane, 'server'>)[]> =>
+      Promise.all(lanes.map(async ({ arena, server }) => ({ server, ...(await measure(arena, fault)) })));
+    // The first run in a process loads what the others find there.
+    if (isServers(fault)) await measureAll();
+    const measured = await measureAll();
     await Promise.all(
       lanes.map(async (lane, index) => {
         const rhythm = measured
@@ -101,10 +110,10 @@ async function closeLanes(lanes: readonly Lane[]): Promise<void> {
 }
 
 /** An undisturbed run, which must come to its end. */
-async function measure(arena: Arena): Promise<Rhythm> {
+async function measure(arena: Arena, fault: Fault): Promise<Rhythm> {
   return arena.use(async (database) => {
     const started = performance.now();
-    const running = arena.start(database, { command: 'rollback' });
+    const running = arena.start(database, { command: 'rollback' }, isServers(fault));
     const ending = await running.ended;
     const durationMs = performance.now() - started;
     const verdict = await judgeAttempt(arena, database, { command: 'rollback', ending, mayBeCutOff: false });
@@ -175,12 +184,12 @@ async function strikeDuring(
   order: Order,
   moment: Moment,
 ): Promise<{ readonly ending: Ending; readonly isStruck: boolean }> {
-  const running = arena.start(database, order);
+  const running = arena.start(database, order, isServers(fault));
   await moment(running);
   if (running.hasEnded()) return { ending: await running.ended, isStruck: false };
   switch (fault) {
     case 'kill':
-      return { isStruck: running.child.kill('SIGKILL'), ending: await running.ended };
+      return { isStruck: running.kill(), ending: await running.ended };
     case 'terminate': {
       let isStruck = false;
       // Early in the run it has no connection yet.

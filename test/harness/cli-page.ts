@@ -26,7 +26,7 @@ const examples: Readonly<Record<string, readonly [string, string]>> = {
     'flyback log --verify --expect 3acc57b6…',
   ],
   doctor: ['Before the night on which it is needed:', 'flyback doctor --environment prod'],
-  demo: ['Keep the project to look around in it:', 'flyback demo --keep ./flyback-demo'],
+  demo: ['Of a project of another tool, kept to look around in it:', 'flyback demo --tool knex --keep ./flyback-demo'],
 };
 
 const kinds: Readonly<Record<OptionKind, string>> = {

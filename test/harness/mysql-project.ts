@@ -14,7 +14,7 @@ const historyTable = `CREATE TABLE IF NOT EXISTS \`flyway_schema_history\` (
 function historyRow({ version, up }: VersionFiles): string {
   const stored = version.replaceAll('_', '.');
   return `INSERT INTO flyway_schema_history SELECT COALESCE(MAX(installed_rank), 0) + 1, '${stored}', 'step', 'SQL',
- 'V${version}__step.sql', ${String(checksumOf(up))}, SUBSTRING_INDEX(CURRENT_USER(), '@', 1), NOW(), 1, 1 FROM flyway_schema_history`;
+ 'V${version}__step.sql', ${String(checksumOf(up))}, SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '2026-01-02 03:04:05', 1, 1 FROM flyway_schema_history`;
 }
 
 /** As createProject; apply runs the migrations by itself and writes the history as Flyway 13 would. */

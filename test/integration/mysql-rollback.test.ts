@@ -91,7 +91,8 @@ forEachMysql('a rollback', (server) => {
       [
         'a script that writes to the history',
         'UPDATE orders',
-        "PREPARE p FROM 'DELETE FROM flyway_schema_history WHERE installed_rank = 1'; EXECUTE p;\nUPDATE orders",
+        // Put together while it runs: reading the script cannot see it.
+        "SET @t = CONCAT('DELETE FROM flyway_', 'schema_history WHERE installed_rank = 1'); PREPARE p FROM @t; EXECUTE p;\nUPDATE orders",
         'script-failed',
       ],
     ])('%s leaves everything as it was', async (_title, from, to, code) => {

@@ -22,6 +22,10 @@ interface Packet {
 }
 interface DriverQuery {
   row(packet: Packet, connection: unknown): unknown;
+  on(event: 'result', listener: (header: Header) => void): void;
+  /** Rows and columns of the result that is being read. */
+  readonly _currentRows: RawRows;
+  readonly _currentFields: readonly Column[];
 }
 interface Header {
   readonly affectedRows: number;
@@ -36,45 +40,84 @@ interface Column {
 }
 type RawRows = readonly (readonly (Buffer | null)[])[];
 
-/** Sends one statement as text. Rejects with the driver's error. */
-export async function createQuery(connection: Connection, sql: string): Promise<Answer> {
-  let status = 0;
-  let warnings = 0;
-  return new Promise((resolve, reject) => {
-    const query = connection.query(
-      { sql, rowsAsArray: true, typeCast: (field) => field.buffer() },
-      (error, results: unknown, fields: unknown) => {
-        if (error !== null) {
-          reject(error);
-          return;
-        }
-        const isMany = Array.isArray(fields) && fields.every((each) => each === undefined || Array.isArray(each));
-        const all = (isMany ? results : [results]) as readonly unknown[];
-        const columns = (isMany ? fields : [fields]) as readonly (readonly Column[] | undefined)[];
-        const last = all.findLastIndex((each) => Array.isArray(each));
-        const header = all.findLast((each) => !Array.isArray(each)) as Header | undefined;
-        const shown = columns[last] ?? [];
-        resolve({
-          columns: shown.map(({ name }) => name),
-          rows: last === -1 ? [] : decodeRows(all[last] as RawRows, shown),
-          affectedRows: last === -1 ? header?.affectedRows : undefined,
-          warnings: Math.max(warnings, header?.warningStatus ?? 0),
-          inTransaction: ((header?.serverStatus ?? status) & statusInTransaction) !== 0,
-        });
-      },
-    ) as unknown as DriverQuery;
+/** Every result that was complete before the failing one, or all. */
+export interface Sent {
+  readonly answers: readonly Answer[];
+  /** The driver's error. */
+  readonly failure: unknown;
+}
+
+/** Sends one or more statements as one message: the server goes from one to the next, and stops at the first that fails. */
+export async function sendStatements(connection: Connection, sql: string): Promise<Sent> {
+  const answers: Answer[] = [];
+  return new Promise((resolve) => {
+    const query = connection.query({ sql, rowsAsArray: true, typeCast: (field) => field.buffer() }, (failure) => {
+      resolve({ answers, failure: failure ?? undefined });
+    }) as unknown as DriverQuery;
+    // Rows are kept until their last one; what this tells of is an answer without rows.
+    query.on('result', ({ affectedRows, serverStatus, warningStatus }) => {
+      answers.push({
+        columns: [],
+        rows: [],
+        affectedRows,
+        warnings: warningStatus,
+        inTransaction: (serverStatus & statusInTransaction) !== 0,
+      });
+    });
     const prototype = Object.getPrototypeOf(query) as DriverQuery;
     // The driver goes from row to row by the prototype's method, which it looks up here for the first one.
-    const row = function (this: unknown, packet: Packet, driver: unknown): unknown {
+    const row = function (this: DriverQuery, packet: Packet, driver: unknown): unknown {
       if (packet.isEOF()) {
-        status = packet.eofStatusFlags();
-        warnings = packet.eofWarningCount();
+        answers.push({
+          columns: this._currentFields.map(({ name }) => name),
+          rows: decodeRows(this._currentRows, this._currentFields),
+          affectedRows: undefined,
+          warnings: packet.eofWarningCount(),
+          inTransaction: (packet.eofStatusFlags() & statusInTransaction) !== 0,
+        });
       }
       const next = prototype.row.call(this, packet, driver);
       return next === prototype.row ? row : next;
     };
     query.row = row;
   });
+}
+
+/** A packet of the driver's, and how to make another one: its buffer begins with room for the header. */
+interface OutgoingPacket {
+  readonly constructor: new (id: number, buffer: Buffer, start: number, end: number) => OutgoingPacket;
+}
+
+const setOption = 0x1b;
+
+/**
+ * Whether a message may hold several statements from here on (COM_SET_OPTION). The driver has no command for it: it goes in
+ * the place of a ping, whose answer nobody reads. Only while nothing else is under way.
+ */
+export async function allowSeveral(connection: Connection, isAllowed: boolean): Promise<void> {
+  const driver = connection as unknown as { writePacket?: (packet: OutgoingPacket) => void };
+  const inherited = Object.getPrototypeOf(driver) as Required<typeof driver>;
+  driver.writePacket = (ping) => {
+    delete driver.writePacket;
+    const bytes = Buffer.from([0, 0, 0, 0, setOption, isAllowed ? 0 : 1, 0]);
+    inherited.writePacket.call(driver, new ping.constructor(0, bytes, 0, bytes.length));
+  };
+  await new Promise<void>((resolve, reject) => {
+    connection.ping((error) => {
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    });
+  });
+}
+
+/** Sends one statement, which may be a procedure that gives several results. Rejects with the driver's error. */
+export async function createQuery(connection: Connection, sql: string): Promise<Answer> {
+  const { answers, failure } = await sendStatements(connection, sql);
+  if (failure !== undefined) throw failure;
+  const end = answers.at(-1);
+  if (end === undefined) throw new Error('The server gave no answer.');
+  const shown = answers.findLast(({ affectedRows }) => affectedRows === undefined);
+  return shown === undefined ? end : { ...shown, warnings: end.warnings, inTransaction: end.inTransaction };
 }
 
 function decodeRows(rows: RawRows, columns: readonly Column[]): readonly (readonly (string | null)[])[] {

@@ -145,6 +145,7 @@ export const mysqlSql: DatabaseSql = {
       : `SELECT ${require(`NOT EXISTS (${approaching(lock)})`, guardMarks.toolNear)}`,
 
   // Readers go on: nothing on these servers shuts them out within a transaction.
+  historyLock: 'writers',
   lockTables: (history: QualifiedName, record: QualifiedName | undefined) =>
     `SELECT COUNT(*) FROM ${qualified(history)} FOR UPDATE${record === undefined ? '' : `;${recordSql.lock(record)}`}`,
 

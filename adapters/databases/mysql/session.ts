@@ -17,7 +17,7 @@ import { isSupported, readFacts, variablesQuery, whoQuery } from './facts.js';
 import { guardColumn } from './guard-column.js';
 import { splitScript, tokenizeStatement } from './lexer.js';
 import { quoteLiteral } from './quoting.js';
-import { createQuery, type Answer } from './query.js';
+import { allowSeveral, createQuery, sendStatements, type Answer } from './query.js';
 import { type MysqlFailure, mysqlFailure, sessionError } from './server-failure.js';
 import { type DriverTls, tlsAttempts } from './tls.js';
 
@@ -91,7 +91,7 @@ function driverOptions(
     keepAliveInitialDelay: 10_000,
     // No file of this machine for any server; and no other reading of function names than the server's own sql_mode.
     flags: ['-LOCAL_FILES', '-IGNORE_SPACE'],
-    multipleStatements: false,
+    multipleStatements: true,
     disableEval: true,
     trace: false,
   };
@@ -126,6 +126,8 @@ class DriverSession implements MysqlSession {
   readonly #options: ConnectionOptions;
   #notices: string[] = [];
   #inTransaction = false;
+  /** The latest statement of somebody's has warnings that were not asked for yet. */
+  #hasWarnings = false;
   /** What the server said when it ended the session while nothing was asked of it. */
   #farewell: unknown;
 
@@ -190,14 +192,10 @@ class DriverSession implements MysqlSession {
     return outcome.results[0] ?? [];
   }
 
-  /**
-   * The protocol could carry several statements in one message (CLIENT_MULTI_STATEMENTS). That stays off: a failure would
-   * not tell which of them it was, and a value that got out of its quotes could begin a statement of its own.
-   */
   async pipeline(messages: readonly string[], onAnswer?: OnAnswer): Promise<PipelineOutcome> {
     const results: (readonly QueryResult[])[] = [];
     for (const [index, message] of messages.entries()) {
-      const statements = splitScript(message, { endsBodiesItself: true }).statements.map(({ text }) => text);
+      const statements = splitScript(message, { endsBodiesItself: true }).statements.map(({ text }) => ({ text }));
       const outcome = await this.#sendAll(statements);
       if (outcome.failure !== undefined) return { results, failure: { index, error: outcome.failure.error } };
       results.push(outcome.results);
@@ -208,32 +206,68 @@ class DriverSession implements MysqlSession {
 
   async batch(commands: readonly Command[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome> {
     return this.#sendAll(
-      commands.map(({ sql, values }) => bindValues(sql, values ?? [])),
+      commands.map(({ sql, values, answersAtOnce }) => ({
+        text: bindValues(sql, values ?? []),
+        isLast: answersAtOnce,
+      })),
       onAnswer,
     );
   }
 
-  async #sendAll(statements: readonly string[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome> {
+  async #sendAll(statements: readonly Sendable[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome> {
     const results: QueryResult[] = [];
-    for (const [index, statement] of statements.entries()) {
-      try {
-        const answer = await createQuery(this.#connection, statement);
-        this.#inTransaction = answer.inTransaction;
-        const result = toResult(statement, answer);
-        const mark = brokenGuard(result);
-        if (mark !== undefined) return { results, failure: { index, error: guardFailure(mark) } };
+    for (const packet of packets(statements)) {
+      const outcome = packet.length === 1 ? await this.#sendOne(packet[0] ?? '') : await this.#sendTogether(packet);
+      for (const result of outcome.results) {
         results.push(result);
-        if (answer.warnings > 0 && !asksAboutThePrevious.test(statements[index + 1] ?? '')) await this.#noteWarnings();
-        onAnswer?.(index, result);
-      } catch (error) {
-        return { results, failure: { index, error: this.#failure(error, statement) } };
+        onAnswer?.(results.length - 1, result);
       }
+      if (outcome.failure !== undefined) return { results, failure: { index: results.length, error: outcome.failure } };
     }
+    if (this.#hasWarnings) await this.#noteWarnings().catch(() => undefined);
     return { results, failure: undefined };
+  }
+
+  async #sendOne(statement: string): Promise<PacketOutcome> {
+    try {
+      // A statement of a script may ask about the one before it; whoever was asked in between would answer for that.
+      if (this.#hasWarnings && !asksAboutThePrevious.test(statement)) await this.#noteWarnings();
+      this.#hasWarnings = false;
+      const answer = await this.#askOne(statement);
+      this.#inTransaction = answer.inTransaction;
+      this.#hasWarnings = answer.warnings > 0;
+      return judged([toResult(statement, answer)]);
+    } catch (error) {
+      return { results: [], failure: this.#failure(error, statement) };
+    }
+  }
+
+  /** Where the end of a statement could be in doubt, the server is told that there is but one. */
+  async #askOne(statement: string): Promise<Answer> {
+    if (!statement.includes(';')) return createQuery(this.#connection, statement);
+    await allowSeveral(this.#connection, false);
+    try {
+      return await createQuery(this.#connection, statement);
+    } finally {
+      await allowSeveral(this.#connection, true).catch(() => undefined);
+    }
+  }
+
+  async #sendTogether(statements: readonly string[]): Promise<PacketOutcome> {
+    if (this.#hasWarnings) await this.#noteWarnings();
+    const { answers, failure } = await sendStatements(this.#connection, statements.join(';\n'));
+    this.#inTransaction = answers.at(-1)?.inTransaction ?? this.#inTransaction;
+    const results = answers.map((answer, index) => toResult(statements[index] ?? '', answer));
+    if (results.length > statements.length)
+      throw new FlybackError('internal', 'More answers came than statements were sent.');
+    const found = judged(results);
+    if (failure === undefined || found.failure !== undefined) return found;
+    return { results, failure: this.#failure(failure, statements[results.length] ?? '') };
   }
 
   /** Level, number and text of what the server noticed about the latest statement. */
   async #noteWarnings(): Promise<void> {
+    this.#hasWarnings = false;
     const { rows } = await createQuery(this.#connection, 'SHOW WARNINGS');
     for (const [level, number, text] of rows)
       this.#notices.push(`${(level ?? '').toUpperCase()}: ${text ?? ''} (${number ?? ''})`);
@@ -321,6 +355,68 @@ function toResult(statement: string, answer: Answer): QueryResult {
     columns: answer.columns,
     rows: answer.rows,
   };
+}
+
+interface Sendable {
+  readonly text: string;
+  /** Its answer is waited for. */
+  readonly isLast?: boolean | undefined;
+}
+
+interface PacketOutcome {
+  readonly results: readonly QueryResult[];
+  readonly failure: ServerFailure | undefined;
+}
+
+/** First words of statements that give exactly one answer. Anything else goes alone. */
+const companions = new Set([
+  ...[
+    'commit',
+    'delete',
+    'do',
+    'insert',
+    'release',
+    'rollback',
+    'savepoint',
+    'select',
+    'set',
+    'start',
+    'update',
+    'use',
+  ],
+]);
+
+/**
+ * Statements that travel in one message. A guard is judged by the session when its answer has come, and the server goes on
+ * until then: what it must not do in vain, a commit, waits for that. Statements of scripts come one by one: their answers are
+ * waited for.
+ */
+function packets(statements: readonly Sendable[]): readonly (readonly string[])[] {
+  const all: string[][] = [];
+  let hasGuard = false;
+  let isOpen = false;
+  for (const { text, isLast } of statements) {
+    const word = /^[a-z]+/i.exec(text)?.[0].toLowerCase() ?? '';
+    // SET NAMES changes how the rest of a message would be read.
+    const isCompanion = companions.has(word) && (word !== 'set' || /^set\s+(?:session\b|@)/i.test(text));
+    if (!isOpen || !isCompanion || (hasGuard && word === 'commit')) {
+      all.push([]);
+      hasGuard = false;
+    }
+    all.at(-1)?.push(text);
+    hasGuard ||= text.includes(guardColumn);
+    isOpen = isCompanion && isLast !== true;
+  }
+  return all;
+}
+
+/** The results up to the first guard that does not hold. */
+function judged(results: readonly QueryResult[]): PacketOutcome {
+  for (const [index, result] of results.entries()) {
+    const mark = brokenGuard(result);
+    if (mark !== undefined) return { results: results.slice(0, index), failure: guardFailure(mark) };
+  }
+  return { results, failure: undefined };
 }
 
 /** The mark of a guard that does not hold; undefined for one that does, and for whatever is no guard. */

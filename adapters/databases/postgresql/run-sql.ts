@@ -210,6 +210,7 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
   guardApproach: (lock: ToolLock) =>
     `${currentSessions};SELECT ${require(`NOT EXISTS (SELECT FROM ${approaching(lock)})`, guardMarks.toolNear)}`,
 
+  historyLock: 'readers',
   lockTables: (history: QualifiedName, record: QualifiedName | undefined) =>
     `LOCK TABLE ${qualified(history)} IN ACCESS EXCLUSIVE MODE` +
     (record === undefined ? '' : `;${recordSql.lock(record)}`),

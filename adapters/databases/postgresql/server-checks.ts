@@ -1,7 +1,7 @@
 import type { Session } from '../../../src/adapter/database.js';
 import type { NeededScript, ServerChecks, ServerNeeds } from '../../../src/adapter/server-checks.js';
-import type { Check } from '../../../src/doctor/check.js';
-import { askJson, orNotChecked } from './checks/ask.js';
+import { type Check, orNotChecked } from '../../../src/doctor/check.js';
+import { askJson } from './checks/ask.js';
 import { connectionChecks } from './checks/connection.js';
 import { limitChecks } from './checks/limits.js';
 import { catalogChecks, objectRightsCheck } from './checks/objects.js';
@@ -13,6 +13,7 @@ import { quoteLiteral } from './quoting.js';
 
 /** What rollbacks need from a PostgreSQL server. */
 export const postgresqlChecks: ServerChecks = {
+  without: new Set(['set-up', 'sql-mode', 'name-case', 'event-scheduler', 'replica', 'gtid']),
   pooling: probePooling,
   judgePooling: poolingCheck,
   run: runServerChecks,

@@ -24,6 +24,12 @@ export function describeTable(database: DatabaseAdapter, table: QualifiedName): 
   return database.sql.describeTable(table, [usualTable]);
 }
 
+/** Other tools with a column version, and a column by which their tables are known. */
+const others = [
+  ['golang-migrate', 'dirty'],
+  ['Flyway', 'installed_rank'],
+] as const;
+
 /** One column version with text. Throws FlybackError history-missing or history-malformed. */
 export function checkTable(table: QualifiedName, described: QueryResult): void {
   const own = described.rows.filter(([schema, name]) => schema === table.schema && name === table.name);
@@ -39,11 +45,12 @@ export function checkTable(table: QualifiedName, described: QueryResult): void {
   }
   const types = new Map(own.map(([, , , column, type]) => [column ?? '', type ?? '']));
   const isText = /^(?:character varying|text|varchar)/.test(types.get('version') ?? '');
-  if (own[0]?.[2] === 'table' && isText && !types.has('dirty')) return;
+  const [other, mark] = others.find(([, column]) => types.has(column)) ?? [];
+  if (own[0]?.[2] === 'table' && isText && other === undefined) return;
   throw new FlybackError(
     'history-malformed',
-    types.has('dirty')
-      ? `${shown} is the history of golang-migrate: it has a column dirty.`
+    other !== undefined
+      ? `${shown} is the history of ${other}: it has a column ${mark}.`
       : `${shown} is not the table of dbmate, which has a column version with text.`,
     { hint: 'Say which tool keeps the history: tool in flyback.toml; or set DBMATE_MIGRATIONS_TABLE.' },
   );

@@ -1,5 +1,5 @@
 import type { Plan, PlannedStatement, PlanStep } from '../../plan/plan.js';
-import type { ObjectRef } from '../../risk/change.js';
+import type { ObjectRef, OnlineChange } from '../../risk/change.js';
 import { findingText, paint } from './error-text.js';
 import { count, printBytes } from './numbers.js';
 
@@ -52,7 +52,7 @@ function stepText(step: PlanStep, index: number, plan: Plan, stream: NodeJS.Writ
     ...(proof === undefined ? [] : [`  proof        ${proof}`]),
     ...(step.transaction === 'on' ? [] : ['  transaction  none: each statement is journalled, then committed']),
     ...(step.triggers === 'replica' ? [] : [`  triggers     ${step.triggers}`]),
-    ...step.statements.flatMap((statement) => statementText(statement)),
+    ...step.statements.flatMap((statement) => statementText(statement, plan.database.name)),
     ...step.verifications.map(
       (verification) => `  ${String(verification.line).padStart(4)}  verify ${verification.name}`,
     ),
@@ -61,16 +61,20 @@ function stepText(step: PlanStep, index: number, plan: Plan, stream: NodeJS.Writ
   ];
 }
 
-function statementText(statement: PlannedStatement): readonly string[] {
+/** Stops nobody but whoever would drop the table: every SELECT takes it. */
+const readersLocks: ReadonlySet<string> = new Set(['ACCESS SHARE', 'SHARED READ']);
+
+function statementText(statement: PlannedStatement, database: string): readonly string[] {
   const { estimate } = statement;
-  // ACCESS SHARE stops nobody but whoever would drop the table: every SELECT takes it.
-  const strong = statement.locks.filter((lock) => lock.level !== 'ACCESS SHARE');
+  const strong = statement.locks.filter((lock) => !readersLocks.has(lock.level));
+  const exclusive = database === 'mysql' ? 'EXCLUSIVE' : 'ACCESS EXCLUSIVE';
   const locks = [...new Set(strong.map((lock) => `${lock.level} on ${objectName(lock.on)}`))];
   const facts = [
     `${statement.changes.join(', ')}; risk ${statement.risk}`,
     ...(locks.length === 0 ? [] : [`locks ${locks.join(', ')}`]),
     ...(statement.work === 'none' ? [] : [statement.work === 'scan' ? 'reads the whole table' : 'rewrites the table']),
-    ...(estimate === null ? [] : estimate.alsoLocks.map((table) => `also locks ACCESS EXCLUSIVE on ${table}`)),
+    ...(statement.online === null ? [] : [onlineText(statement.online)]),
+    ...(estimate === null ? [] : estimate.alsoLocks.map((table) => `also locks ${exclusive} on ${table}`)),
     ...(estimate === null || estimate.bytes === null
       ? []
       : [
@@ -86,6 +90,12 @@ function statementText(statement: PlannedStatement): readonly string[] {
     ...rest.map((line) => `        ${line}`),
     ...facts.map((fact) => `          · ${fact}`),
   ];
+}
+
+const whoWaits = { NONE: 'others read and write', SHARED: 'writers wait', EXCLUSIVE: 'others wait' } as const;
+
+function onlineText({ algorithm, lock, isCertain }: OnlineChange): string {
+  return `${isCertain ? '' : 'at worst '}ALGORITHM=${algorithm}, LOCK=${lock} (${whoWaits[lock]})`;
 }
 
 function objectName(ref: ObjectRef): string {

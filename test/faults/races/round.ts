@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FlywayFailure, type Flyway, type FlywayProcess } from '../../harness/flyway/flyway.js';
 import type { FlywayMajor } from '../../harness/flyway/install.js';
 import { finished } from '../../harness/project.js';
+import type { WarmProcesses } from '../warm-processes.js';
 import type { Lane, Setting } from './lane.js';
 
 /** How one process of flyback ended. */
@@ -61,6 +62,7 @@ export class Round {
   readonly #lane: Lane;
   readonly #flyway: FlywayProcess;
   readonly #command: string;
+  readonly #warm: WarmProcesses | undefined;
   readonly #trace: string[] = [];
   readonly #started = performance.now();
   #setting: Setting | undefined;
@@ -70,12 +72,15 @@ export class Round {
     lane: Lane,
     flyway: FlywayProcess,
     command: string,
+    warm: WarmProcesses,
   ) {
     this.major = given.major;
     this.random = given.random;
     this.#lane = lane;
     this.#flyway = flyway;
     this.#command = command;
+    // What the start of a process adds is the same in every round.
+    this.#warm = this.chance(0.1) ? undefined : warm;
   }
 
   // ---- choices
@@ -123,7 +128,10 @@ export class Round {
   async flyback(...commandLine: readonly string[]): Promise<FlybackRun> {
     const words = commandLine.join(' ');
     this.note(`flyback ${words} starts`);
-    const done = await finished(this.#lane.start(this.#command, [...commandLine, '--yes', '--json']));
+    const all = [...commandLine, '--yes', '--json'];
+    const done = await (this.#warm === undefined
+      ? finished(this.#lane.start(this.#command, all))
+      : this.#warm.start(this.#lane.folder, all).ended);
     const json = parseJson(done.stdout);
     const run: FlybackRun = {
       commandLine: words,
@@ -224,15 +232,17 @@ export class Round {
       // What it does last before it pauses is to look who holds the lock.
       const { rows } = await observer.query<{ rest: string }>(
         `SELECT 1000 - extract(epoch FROM clock_timestamp() - state_change) * 1000 AS rest FROM pg_stat_activity
- WHERE datname = current_database() AND application_name = 'flyback' AND state = 'idle' AND query LIKE 'SELECT ''holds''%'`,
+ WHERE datname = current_database() AND application_name = 'flyback' AND state = 'idle' AND query LIKE '%''holds''%'`,
       );
       if (rows[0] !== undefined) restMs = Number(rows[0].rest);
       else await delay(lookAgainMs);
     }
     await observer.query('SELECT pg_advisory_unlock($1)', [toolLockKey]);
+    // Else the round would be none of this race, and take as long as flyback waits.
+    if (restMs === undefined) throw new Error(`flyback was not seen waiting for the lock.\n${this.trace}`);
     const headStartMs = this.between(0, 3 * paceMs);
-    this.note(`flyback will ask in ${Math.round(restMs ?? 0)} ms; the other starts ${headStartMs} ms before`);
-    await delay(Math.max(0, (restMs ?? 0) - headStartMs));
+    this.note(`flyback will ask in ${Math.round(restMs)} ms; the other starts ${headStartMs} ms before`);
+    await delay(Math.max(0, restMs - headStartMs));
     await Promise.all([running.ended, other()]);
   }
 

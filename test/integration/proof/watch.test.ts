@@ -44,7 +44,7 @@ forEachMajor(({ major }) => {
     watch = (await toolbox.database.loadProofQueries()).watchCatalog(major, []);
     store = new CatalogStore();
     store.replace(await watch.readAll(reader));
-    session = new WatchedSession(own, watch, toolbox.database.sql.commit);
+    session = new WatchedSession(own, watch, toolbox.database.sql.commit, true);
   });
   afterEach(async () => {
     await own.close();
@@ -83,6 +83,24 @@ forEachMajor(({ major }) => {
       }
     },
   );
+
+  test.each([
+    { keepsPlans: false, says: 'every transaction is asked' },
+    { keepsPlans: true, says: 'the second transaction fails' },
+  ])('where a script ends what the server has prepared, and plans are kept ($keepsPlans): $says', async (given) => {
+    const careful = new WatchedSession(own, watch, toolbox.database.sql.commit, given.keepsPlans);
+    const failures: (string | undefined)[] = [];
+    for (const name of ['first', 'second']) {
+      const sent = ['BEGIN', `CREATE TABLE ended_${name} (id int)`, 'DEALLOCATE ALL', toolbox.database.sql.commit];
+      const { failure } = await careful.batch(sent.map((sql) => ({ sql })));
+      failures.push(failure?.error.serverCode);
+      if (failure !== undefined) await own.query(toolbox.database.sql.rollback);
+    }
+    // invalid_sql_statement_name
+    expect(failures).toEqual(given.keepsPlans ? [undefined, '26000'] : [undefined, undefined]);
+    store.update(await watch.readChanged(reader, careful.takeTouched(), { grants: true }));
+    expect(await notSeen()).toEqual([]);
+  });
 
   test('a change of which nobody is told is missed: so the comparison can say no', async () => {
     await own.query('CREATE TABLE unwatched (id int)');

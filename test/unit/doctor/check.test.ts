@@ -14,6 +14,12 @@ describe('a diagnosis', () => {
     expect(counts).toEqual({ ok: 1, warning: 0, problem: 0, 'not-checked': names.length - 1 });
   });
 
+  it('has no line for what means nothing on a database', () => {
+    const { checks, counts } = completeDiagnosis([], 'nobody asked.', new Set(['clock', 'gtid']));
+    expect(checks.map(({ check }) => check)).toEqual(names.filter((name) => name !== 'clock' && name !== 'gtid'));
+    expect(counts['not-checked']).toBe(names.length - 2);
+  });
+
   it('keeps what was found out first', () => {
     const first = { check: 'history', result: 'problem', message: 'gone' } as const;
     const { checks } = completeDiagnosis([first, notChecked('history', 'later')], '');

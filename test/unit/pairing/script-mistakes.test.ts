@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { loadClassifier as loadMysqlClassifier } from '../../../adapters/databases/mysql/classifier.js';
+import { mysqlDialect } from '../../../adapters/databases/mysql/dialect.js';
 import { loadClassifier } from '../../../adapters/databases/postgresql/classifier.js';
 import { postgresqlDialect } from '../../../adapters/databases/postgresql/dialect.js';
 import type { Classifier } from '../../../src/adapter/database.js';
@@ -106,4 +108,31 @@ it('says what to write instead', () => {
     'public',
   );
   expect(copy?.hint).toContain('CREATE TABLE b (LIKE t INCLUDING ALL)');
+});
+
+describe('on MySQL and MariaDB', () => {
+  const findingsIn = async (text: string): Promise<readonly { readonly code: string; readonly text: string }[]> =>
+    scriptMistakes(readScript(text, { dialect: mysqlDialect }), await loadMysqlClassifier(), mysqlDialect, 'shop').map(
+      ({ code, message, hint }) => ({ code, text: `${message} ${hint ?? ''}` }),
+    );
+
+  it('a table that is read after it was dropped is told with a query that these servers know', async () => {
+    const findings = await findingsIn('DROP TABLE `orders`;\nSELECT count(*) FROM shop.orders;\n-- expect: 0\n');
+    expect(findings.map(({ code }) => code)).toEqual(['verification-reads-dropped']);
+    expect(findings[0]?.text).toMatch(/information_schema\.tables.*expectation 0/);
+    expect(findings[0]?.text).toMatch(/what stands before it stays done/);
+    expect(await findingsIn('DROP TABLE orders;\nSELECT count(*) FROM other.orders;\n-- expect: 0\n')).toEqual([]);
+  });
+
+  it.each([
+    ['CREATE TABLE kept AS SELECT * FROM orders', true],
+    ['CREATE TABLE kept SELECT * FROM orders', true],
+    ['CREATE TABLE kept (id INT) SELECT * FROM orders', true],
+    ['CREATE TABLE kept LIKE orders', false],
+    ['CREATE TABLE kept (id INT DEFAULT (SELECT 1))', false],
+  ])('%s is a copy of the rows alone: %s', async (sql, isCopy) => {
+    const findings = await findingsIn(`${sql};\nDROP TABLE orders;`);
+    expect(findings.map(({ code }) => code)).toEqual(isCopy ? ['backup-without-structure'] : []);
+    if (isCopy) expect(findings[0]?.text).toContain('CREATE TABLE kept LIKE orders');
+  });
 });

@@ -23,6 +23,7 @@ const step: PlanStep = {
       dataLoss: 'yes',
       locks: [],
       work: 'none',
+      online: null,
       cascade: ['view v'],
       drops: [{ kind: 'table', name: 't' }],
       writes: [],

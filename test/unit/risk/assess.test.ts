@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { loadClassifier as loadMysqlClassifier } from '../../../adapters/databases/mysql/classifier.js';
 import { loadClassifier } from '../../../adapters/databases/postgresql/classifier.js';
 import type { Classifier } from '../../../src/adapter/database.js';
 import { assessRisk, riskiest, statementRisk, worstLoss } from '../../../src/risk/assess.js';
@@ -123,5 +124,23 @@ describe('riskiest and worstLoss', () => {
     expect(riskiest([])).toBe('none');
     expect(worstLoss(['no', 'yes', 'maybe'])).toBe('yes');
     expect(worstLoss([])).toBe('no');
+  });
+});
+
+describe('on MySQL and MariaDB', () => {
+  it.each([
+    ['ALTER TABLE `t` ADD COLUMN a INT, ADD KEY k (a)', 'ALTER TABLE t DROP KEY k, DROP COLUMN a', 'low'],
+    ['CREATE TABLE t (id INT)', 'DROP TABLE IF EXISTS t', 'high'],
+    ['CREATE INDEX i ON t (a)', 'ALTER TABLE t DROP INDEX i, DROP COLUMN other', 'high'],
+    ['INSERT INTO t (id) VALUES (1)', 'DELETE FROM shop.t WHERE id = 1', 'low'],
+    ['UPDATE t SET a = 1', 'DELETE x FROM t x', 'high'],
+  ])('%s, taken back by %s: %s', async (migration, rollback, risk) => {
+    const mysql = await loadMysqlClassifier();
+    const of = (sql: string): StatementImpact => {
+      const impact = mysql.classify(sql);
+      if ('message' in impact) throw new Error(`${sql}: ${impact.message}`);
+      return impact;
+    };
+    expect(assessRisk([of(migration)], [of(rollback)]).risk).toBe(risk);
   });
 });

@@ -77,16 +77,20 @@ export class Cursor {
     return token === undefined ? '' : this.text.slice(token.offset, token.offset + token.length);
   }
 
-  /** An identifier as it was written, without quotes: names of tables may depend on case. */
+  /**
+   * An identifier as it was written, without quotes: names of tables may depend on case. What stands in double quotes where only a
+   * name can stand is one under ANSI_QUOTES, and nothing otherwise.
+   */
   takeName(): string | undefined {
     const token = this.token();
     // 2nd_table is a name, 2 and 2e5 are not.
     const isName =
       token?.kind === 'name' ||
       token?.kind === 'word' ||
+      (token?.kind === 'string' && this.text[token.offset] === '"') ||
       (token?.kind === 'number' && /^\d+[A-Za-z_$]/.test(token.value) && !/^\d+e\d+$|^0[xb]/i.test(token.value));
     if (!isName) return undefined;
-    const name = token.kind === 'name' ? token.value : this.source();
+    const name = token.kind === 'name' || token.kind === 'string' ? token.value : this.source();
     this.#at++;
     return name;
   }

@@ -141,11 +141,15 @@ export function drop(cursor: Cursor, impact: ImpactCollector): boolean {
   const isTemporary = cursor.take('temporary');
   if (cursor.takeOneOf('table', 'tables') !== undefined) {
     cursor.take('if', 'exists');
-    impact.change('drop-table');
-    impact.lose('yes');
+    // A temporary table would end with the session.
+    impact.change(isTemporary ? 'session-setting' : 'drop-table');
+    if (!isTemporary) impact.lose('yes');
     for (const ref of takeRefs(cursor, 'table')) {
-      impact.drop(ref);
-      if (!isTemporary) impact.lock('EXCLUSIVE', ref);
+      if (isTemporary) impact.object(ref);
+      else {
+        impact.drop(ref);
+        impact.lock('EXCLUSIVE', ref);
+      }
     }
     return true;
   }

@@ -92,11 +92,16 @@ function walkGroup(cursor: Cursor, walk: Walk): void {
     walkQuery(group, walk);
     return;
   }
-  while (!group.atEnd) {
-    if (group.isSign('(')) walkGroup(group, walk);
+  walkExpression(group, walk);
+}
+
+/** Parentheses in parentheses are not gone into one by one: there may be many. */
+function walkExpression(cursor: Cursor, walk: Walk): void {
+  while (!cursor.atEnd) {
+    if (cursor.isSign('(') && startsQuery.has(cursor.word(1) ?? '')) walkGroup(cursor, walk);
     else {
-      noteSequence(group, walk.impact);
-      group.skip();
+      noteSequence(cursor, walk.impact);
+      cursor.skip();
     }
   }
 }

@@ -8,8 +8,18 @@
  * by its oid, or all objects of a kind, when one of the catalogs was written that they are made from.
  */
 export type Scope =
-  | { readonly catalog: 'pg_class' | 'pg_proc' | 'pg_type'; readonly oid: string }
+  | {
+      readonly catalog: 'pg_class' | 'pg_proc' | 'pg_type';
+      readonly oid: string;
+      /** A scope of its own within that of the row: a change to it writes this catalog, or renames something. */
+      readonly part?: RelationPart;
+      /** Only rows of pg_class of this relkind have such objects. */
+      readonly relkind?: 'S';
+    }
   | { readonly catalogs: readonly string[] };
+
+export const relationParts = ['pg_trigger', 'pg_rewrite', 'pg_policy'] as const;
+export type RelationPart = (typeof relationParts)[number];
 
 /** One query: rows (kind, name, properties as JSON, scope). */
 export interface CatalogQuery {
@@ -89,7 +99,10 @@ export function objects(
   // A constant kind is a word in quotes; an expression comes with its parentheses.
   const kindText = kind.startsWith('(') ? kind : `'${kind}'`;
   const json = pairs.length === 0 ? `'{}'::jsonb` : `jsonb_strip_nulls(jsonb_build_object(${pairs.join(', ')}))`;
-  const scopeText = 'oid' in scope ? `'${scope.catalog}/' || ${scope.oid}` : quoted(scope.catalogs.join(' '));
+  const scopeText =
+    'oid' in scope
+      ? `'${scope.catalog}/' || ${scope.oid}${scope.part === undefined ? '' : ` || '/${scope.part}'`}`
+      : quoted(scope.catalogs.join(' '));
   const hasWhere = /\bWHERE\b/.test(withoutParentheses(from));
   return {
     ...majors,

@@ -9,10 +9,12 @@ import {
   privileges,
   unless,
   type CatalogQuery,
+  type RelationPart,
   type Scope,
 } from './parts.js';
 
-const ofRelation: Scope = { catalog: 'pg_class', oid: 'c.oid' };
+const ofRelation = { catalog: 'pg_class', oid: 'c.oid' } as const satisfies Scope;
+const partOfRelation = (part: RelationPart): Scope => ({ ...ofRelation, part });
 const relation = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace`;
 const ourRelation = `${ours('n')} AND ${notMember('pg_class', 'c.oid')} AND ${notLeftOut('c.oid')}`;
 
@@ -114,7 +116,7 @@ WHERE k.contype <> 't' AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND ${ou
     `${relation} JOIN pg_index i ON i.indexrelid = c.oid WHERE ${ourRelation} AND ${notLeftOut('i.indrelid')}`,
   ),
   objects(
-    ofRelation,
+    { ...ofRelation, relkind: 'S' },
     'sequence',
     'c.oid::regclass',
     {
@@ -129,7 +131,7 @@ WHERE k.contype <> 't' AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND ${ou
  AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i') AND NOT ${notLeftOut('o.refobjid')})`,
   ),
   objects(
-    ofRelation,
+    partOfRelation('pg_trigger'),
     'trigger',
     `format('%I on %s', t.tgname, c.oid::regclass)`,
     {
@@ -141,7 +143,7 @@ WHERE ${isOwnTrigger} AND ${ourRelation}`,
   ),
   // The triggers behind foreign keys carry no name worth comparing, but they can be switched off.
   objects(
-    ofRelation,
+    partOfRelation('pg_trigger'),
     'foreign key triggers',
     'c.oid::regclass',
     { enabled: `string_agg(DISTINCT ${triggerState('t.tgenabled')}, ', ')` },
@@ -150,7 +152,7 @@ WHERE NOT ${isOwnTrigger} AND t.tgenabled <> 'O' AND ${ourRelation}`,
     { groupBy: 'c.oid' },
   ),
   objects(
-    ofRelation,
+    partOfRelation('pg_rewrite'),
     'rule',
     `format('%I on %s', r.rulename, c.oid::regclass)`,
     { definition: 'pg_get_ruledef(r.oid)', enabled: `nullif(${triggerState('r.ev_enabled')}, 'origin')` },
@@ -158,7 +160,7 @@ WHERE NOT ${isOwnTrigger} AND t.tgenabled <> 'O' AND ${ourRelation}`,
 WHERE r.rulename <> '_RETURN' AND ${ourRelation}`,
   ),
   objects(
-    ofRelation,
+    partOfRelation('pg_policy'),
     'policy',
     `format('%I on %s', p.polname, c.oid::regclass)`,
     {

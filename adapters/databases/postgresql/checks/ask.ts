@@ -1,6 +1,4 @@
 import type { Session } from '../../../../src/adapter/database.js';
-import { notChecked, type Check } from '../../../../src/doctor/check.js';
-import { FlybackError } from '../../../../src/errors/error.js';
 import { postgresqlSql } from '../run-sql.js';
 import { sessionError } from '../server-failure.js';
 
@@ -29,23 +27,4 @@ export async function askJson(session: Session, scriptSchema: string | undefined
   }
   const text = outcome.results[1]?.[0]?.rows[0]?.[0];
   return text === null || text === undefined ? null : JSON.parse(text);
-}
-
-/** The checks that `ask` gives, or all of these not checked, for the reason that the server gave. */
-export async function orNotChecked(
-  names: readonly string[],
-  ask: () => Promise<readonly Check[]>,
-): Promise<readonly Check[]> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (!(error instanceof FlybackError)) throw error;
-    return names.map((name) => notChecked(name, error.message));
-  }
-}
-
-/** "a, b, c and 4 more". */
-export function listed(names: readonly string[], shown = 5): string {
-  const first = names.slice(0, shown).join(', ');
-  return names.length > shown ? `${first} and ${names.length - shown} more` : first;
 }

@@ -1,7 +1,6 @@
 import type { ServerFacts } from '../../../../src/adapter/database.js';
 import type { NeededScript, ServerNeeds } from '../../../../src/adapter/server-checks.js';
-import { numberOf, type Check } from '../../../../src/doctor/check.js';
-import { listed } from './ask.js';
+import { numberOf, type Check, listed } from '../../../../src/doctor/check.js';
 import type { PreparedTransaction, ServerState } from './server-state.js';
 
 /** Between two messages of a run the server waits for no longer than the network and a pause before a retry take. */

@@ -1,10 +1,10 @@
 import type { ServerFacts, Session } from '../../../../src/adapter/database.js';
 import type { NeededScript, ServerNeeds } from '../../../../src/adapter/server-checks.js';
-import { numberOf, type Check } from '../../../../src/doctor/check.js';
+import { numberOf, type Check, listed } from '../../../../src/doctor/check.js';
 import type { ObjectRef } from '../../../../src/risk/change.js';
 import { readCascadeVictims, readObjectFacts, rootExpression } from '../object-facts.js';
 import { quoteIdentifier, quoteLiteral } from '../quoting.js';
-import { askJson, beginQuestion, listed } from './ask.js';
+import { askJson, beginQuestion } from './ask.js';
 import { neededRights, type Need, type NeededRight } from './needed-rights.js';
 import type { ServerState } from './server-state.js';
 

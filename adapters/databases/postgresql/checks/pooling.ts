@@ -1,8 +1,7 @@
 import type { Session } from '../../../../src/adapter/database.js';
 import type { NeededScript, Pooling } from '../../../../src/adapter/server-checks.js';
-import type { Check } from '../../../../src/doctor/check.js';
+import { type Check, listed } from '../../../../src/doctor/check.js';
 import { FlybackError } from '../../../../src/errors/error.js';
-import { listed } from './ask.js';
 
 /** A pool that is full makes its clients wait; nobody is waited for longer than this. */
 const patienceMs = 3000;

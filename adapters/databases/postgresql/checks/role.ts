@@ -1,9 +1,8 @@
 import type { ServerFacts } from '../../../../src/adapter/database.js';
 import type { NeededScript, ServerNeeds } from '../../../../src/adapter/server-checks.js';
-import { notChecked, type Check } from '../../../../src/doctor/check.js';
+import { notChecked, type Check, listed } from '../../../../src/doctor/check.js';
 import type { QualifiedName } from '../../../../src/history/history.js';
 import { qualified, quoteIdentifier } from '../quoting.js';
-import { listed } from './ask.js';
 import type { ServerState, TableRights } from './server-state.js';
 
 /** What the role may do, apart from the objects of the scripts. Pure. */

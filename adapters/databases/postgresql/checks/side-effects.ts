@@ -1,11 +1,11 @@
 import type { ServerFacts, Session } from '../../../../src/adapter/database.js';
 import type { NeededScript, ServerNeeds } from '../../../../src/adapter/server-checks.js';
-import { numberOf, type Check } from '../../../../src/doctor/check.js';
+import { numberOf, type Check, listed } from '../../../../src/doctor/check.js';
 import type { QualifiedName } from '../../../../src/history/history.js';
 import type { ChangeType, ObjectRef } from '../../../../src/risk/change.js';
 import type { TriggersMode } from '../../../../src/scripts/rollback-script.js';
 import { qualified, quoteIdentifier, quoteLiteral } from '../quoting.js';
-import { askJson, listed } from './ask.js';
+import { askJson } from './ask.js';
 import { triggersModeOf } from './needed-rights.js';
 
 /*
