@@ -19,9 +19,7 @@ export async function runTwice(
   if (script.statements.some(({ copyData }) => copyData !== undefined)) return undefined;
   const { sql, dialect } = toolbox.database;
   // What commits by itself cannot be taken back again.
-  if (dialect.ddl === 'commits' && script.statements.some(({ text }) => dialect.notTransactional(text) !== undefined)) {
-    return undefined;
-  }
+  if (script.statements.some(({ text }) => dialect.notTransactional(text) !== undefined)) return undefined;
   const sameForAll = (texts: readonly string[]): readonly Command[] =>
     texts.flatMap((message) => dialect.split(message).statements.map(({ text }) => ({ sql: text, keepsPlan: false })));
   const sent = await session.batch([
