@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import type { QueryResult, ServerFacts, Session } from '../adapter/database.js';
+import type { QueryResult, ServerFacts, ServerFailure, Session } from '../adapter/database.js';
 import type { MigrationSet, PlaceholderContext } from '../adapter/history.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
@@ -108,7 +108,9 @@ async function readTables(
   }
   history.checkTable(table, columns);
   const rows = described.results[1]?.at(-1);
-  if (described.failure?.error.condition === 'lock-timeout') throw await lockedError(config, toolbox, session, table);
+  if (described.failure?.error.condition === 'lock-timeout') {
+    throw await lockedError(config, toolbox, session, table, described.failure.error);
+  }
   if (rows === undefined) {
     throw new FlybackError(
       described.failure?.error.condition === 'privilege-missing' ? 'privilege-missing' : 'history-malformed',
@@ -141,6 +143,7 @@ async function lockedError(
   toolbox: Toolbox,
   session: Session,
   table: QualifiedName,
+  { serverCode, condition }: ServerFailure,
 ): Promise<FlybackError> {
   const { obstacles } = await toolbox.database.locks.survey(session, {
     needs: [{ on: { kind: 'table', schema: table.schema, name: table.name }, level: 'ACCESS SHARE' }],
@@ -155,7 +158,8 @@ async function lockedError(
     `The history table ${table.schema}.${table.name} could not be read within ${config.run.lockTimeoutMs / 1000} s, because another session has locked it${holders.length === 0 ? '' : `: ${[...new Set(holders)].join('; ')}`}.`,
     {
       hint: 'Wait until it has ended, for example another rollback, or raise run.lockTimeout.',
-      condition: 'lock-timeout',
+      serverCode,
+      condition,
     },
   );
 }

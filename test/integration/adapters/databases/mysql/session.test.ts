@@ -246,7 +246,7 @@ forEachMysql('a session', (server) => {
         const session = await connect(
           mysqlSettings(database.url, { hosts: [{ host: '127.0.0.1', port: relay.port }] }),
         );
-        const running = session.batch([{ sql: 'SELECT SLEEP(30)' }, { sql: 'SELECT 1' }]);
+        const running = session.batch([{ sql: 'SELECT SLEEP(30)', answersAtOnce: true }, { sql: 'SELECT 1' }]);
         await expect
           .poll(() => runOn(server.url, "SELECT 1 FROM information_schema.processlist WHERE info = 'SELECT SLEEP(30)'"))
           .toHaveLength(1);
