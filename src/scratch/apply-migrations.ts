@@ -94,7 +94,7 @@ export async function applyMigration(
   const fail = async (where: string, failure: ServerFailure): Promise<never> => {
     if (inTransaction) await session.query(database.sql.rollback).catch(() => undefined);
     if (!inTransaction) await session.pipeline(unboundOf(request));
-    const text = `Migration ${migration.script} failed ${where}: ${failure.message}${endedNote(request, failure)}`;
+    const text = `Migration ${migration.script} failed${where}: ${failure.message}${endedNote(request, failure)}`;
     throw new FlybackError('script-failed', text, {
       hint: failure.hint ?? 'Correct the migration, or start from a database in which it works.',
       serverCode: failure.serverCode,
@@ -120,18 +120,19 @@ export async function applyMigration(
       ...before,
       ...statements.map((statement) => ({ sql: statement.text })),
       ...sameForAll(clearing),
-      { sql: row },
+      // The history of some tools takes two statements.
+      ...database.dialect.split(row).statements.map(({ text: sql }) => ({ sql })),
       ...sameForAll(ending),
     ]);
     if (failure === undefined) return;
     const line = statements[failure.index - before.length]?.line;
-    return fail(line === undefined ? '' : `in line ${line}`, failure.error);
+    return fail(line === undefined ? '' : ` in line ${line}`, failure.error);
   }
   await session.pipeline(opening);
   for (const statement of statements) {
     const failure = await sendStatement(session, statement);
     if (failure !== undefined) {
-      await fail(`in line ${statement.line}`, failure);
+      await fail(` in line ${statement.line}`, failure);
     }
   }
   for (const message of [...clearing, row, ...ending]) await session.query(message);
