@@ -8,7 +8,7 @@ import { runRounds, type Fault } from './rounds.js';
 /* Faults at random moments on MySQL and MariaDB, where a rollback with DDL has no transaction to fall back on. */
 
 /** Rounds of each fault; 200 altogether. */
-const extents = isFull ? { kill: 80, terminate: 60, crash: 60 } : { kill: 6, terminate: 5, crash: 4 };
+const extents = isFull ? { kill: 80, terminate: 60, crash: 60 } : { kill: 4, terminate: 3, crash: 3 };
 
 async function strike(fault: Fault, title: string, server: Parameters<typeof runRounds>[0]['server']): Promise<void> {
   const summary = await runRounds({

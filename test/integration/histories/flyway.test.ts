@@ -40,5 +40,5 @@ const fixture: HistoryFixture = {
 };
 
 describeWithFlyway('the history of Flyway', () => {
-  describeHistory(fixture);
+  describeHistory(fixture, { everyMajor: true });
 });
