@@ -17,7 +17,8 @@ export function readFacts(
   const isOn = (name: string): boolean => /^(?:on|1|yes)$/i.test(values.get(name) ?? '');
   const [databaseName, user, connectionId] = who;
   const version = values.get('version') ?? '';
-  const readOnlyBy = readOnlyVariables.filter(isOn);
+  // Newer MariaDB knows several ways to be read-only (NO_LOCK, NO_LOCK_NO_ADMIN): whatever is not off is on.
+  const readOnlyBy = readOnlyVariables.filter((name) => !/^(?:|off|0|no)$/i.test(values.get(name) ?? ''));
   const server = values.get('server_uuid') ?? values.get('server_uid');
   return {
     version,

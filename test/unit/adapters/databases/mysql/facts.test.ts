@@ -49,6 +49,16 @@ it('reads what MySQL tells', () => {
   });
 });
 
+it.each([
+  ['OFF', []],
+  ['0', []],
+  ['ON', ['read_only']],
+  ['NO_LOCK', ['read_only']],
+  ['NO_LOCK_NO_ADMIN', ['read_only']],
+])('takes read_only = %s for %j', (value, by) => {
+  expect(factsOf({ version: '12.0.2-MariaDB', read_only: value }).mysql.readOnlyBy).toEqual(by);
+});
+
 it('reads what members of a Galera cluster tell, and those behind a proxy', () => {
   expect(factsOf({ version: '11.4.2-MariaDB', wsrep_on: 'ON', server_uid: 'x' }).mysql).toMatchObject({
     product: 'MariaDB',
