@@ -1,23 +1,7 @@
 import type { Inspection, StatementRecovery } from '../../../../src/adapter/database.js';
+import { done, notDone, partly, unknown, type Rows } from '../../inspection.js';
 
-/** Answer to an inspection: text values exactly as the server sent them, or as the journal kept them. */
-export type Rows = readonly (readonly (string | null)[])[];
-
-export function done(words: string): Inspection {
-  return { state: 'done', words };
-}
-
-export function notDone(words: string): Inspection {
-  return { state: 'not-done', words };
-}
-
-export function unknown(words: string): Inspection {
-  return { state: 'unknown', words };
-}
-
-export function partly(words: string, repair: readonly string[], afterRepair: 'run-again' | 'done'): Inspection {
-  return { state: 'partly', words, repair, afterRepair };
-}
+export { done, notDone, partly, unknown, type Rows };
 
 /** Upkeep changes no content, and what is set is set: whatever was done of it already makes no difference. */
 export const repeatable: StatementRecovery = {

@@ -1,26 +1,10 @@
 import type { RangeVar } from 'libpg-query';
 import type { Inspection } from '../../../../src/adapter/database.js';
 import { writeIdentifier } from '../classify/identifiers.js';
+import { done, notDone, partly, unknown, type Rows } from '../../inspection.js';
 import { quoteIdentifier, quoteLiteral } from '../quoting.js';
 
-/** Answer to an inspection: text values exactly as the server sent them, or as the journal kept them. */
-export type Rows = readonly (readonly (string | null)[])[];
-
-export function done(words: string): Inspection {
-  return { state: 'done', words };
-}
-
-export function notDone(words: string): Inspection {
-  return { state: 'not-done', words };
-}
-
-export function unknown(words: string): Inspection {
-  return { state: 'unknown', words };
-}
-
-export function partly(words: string, repair: readonly string[], afterRepair: 'run-again' | 'done'): Inspection {
-  return { state: 'partly', words, repair, afterRepair };
-}
+export { done, notDone, partly, unknown, type Rows };
 
 /** A relation as people write it. */
 export function printName(schema: string | null | undefined, name: string): string {
