@@ -4,6 +4,7 @@ import type { QualifiedName } from '../history/history.js';
 import type { ObjectRef, ParseProblem, StatementImpact } from '../risk/change.js';
 import type { Statement } from '../scripts/statement.js';
 import type { Condition } from './history.js';
+import type { LentSession } from './lent-session.js';
 import type { LockQueries } from './locks.js';
 import type { ProofQueries } from './proof-queries.js';
 import type { ScratchServers } from './scratch-servers.js';
@@ -326,6 +327,8 @@ export interface DatabaseAdapter {
   pendingActions(session: Session, statements: readonly string[]): Promise<readonly string[]>;
   /** What can be found out about a statement that runs without a transaction and was interrupted. Loads the parser. */
   recovery(statement: string): Promise<StatementRecovery>;
+  /** Opens a door through which a program uses this session. Undefined where that cannot be done. */
+  readonly lend?: ((session: Session) => Promise<LentSession>) | undefined;
   readonly locks: LockQueries;
   /** What `doctor` asks; loaded only there. */
   loadServerChecks(): Promise<ServerChecks>;

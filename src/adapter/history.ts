@@ -4,6 +4,7 @@ import type { History, HistoryEntry, QualifiedName } from '../history/history.js
 import type { Migration } from '../history/migration.js';
 import type { Version, VersionScheme } from '../history/version.js';
 import type { Command, DatabaseAdapter, QueryResult, ToolLock } from './database.js';
+import type { FunctionCaller } from './migration-functions.js';
 
 /*
  * The history axis. Adding a tool: copy adapters/histories/flyway, fill in the same files, add a line in
@@ -134,6 +135,11 @@ export interface HistoryAdapter<Settings extends ToolSettings = ToolSettings> {
   habits?(before: History, after: History): readonly Finding[];
   /** Writes a history as the tool would, in a scratch database where the tool itself is not at hand. */
   readonly scratch: ScratchHistory;
+  /**
+   * How the functions of migrations that are programs (`isSql: false`) are called; undefined where the tool has none, or the
+   * project has not said that flyback may. Pure.
+   */
+  functions?(settings: Settings): FunctionCaller | undefined;
   /** Where rows in effect and migration files disagree (edited, missing, renamed), one finding each. Pure. */
   checkMigrations(history: History, migrations: readonly Migration[], settings: Settings): readonly MigrationFinding[];
 }
