@@ -40,11 +40,7 @@ export interface FunctionProcess {
    * Calls `onReady` when its connection is set up and the function is about to be called. Each call has connections of its own,
    * which have ended when it settles. Never throws for what the project's code does.
    */
-  run(
-    called: MigrationFunction,
-    address: LentSession['address'],
-    onReady: () => void,
-  ): Promise<FunctionEnd>;
+  run(called: MigrationFunction, address: LentSession['address'], onReady: () => void): Promise<FunctionEnd>;
   /** Ends it and whatever it started, at once. Never throws. */
   end(): void;
 }
