@@ -264,7 +264,9 @@ async function runToEnd(
   folder: string,
   account: Account | undefined,
 ): Promise<void> {
-  const child = spawn(program, programArguments, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], ...account });
+  // The folder for temporary files that the environment names may be closed to that account.
+  const env = { ...process.env, TMPDIR: folder };
+  const child = spawn(program, programArguments, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], ...account });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   await new Promise<void>((resolve, reject) => {

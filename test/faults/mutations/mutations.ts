@@ -45,17 +45,17 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: runSql,
-        piece: 'tryToolLock: (lock: ToolLock) => `SELECT pg_catalog.pg_try_advisory_xact_lock(${lock.key})`',
+        piece: 'tryToolLock: ({ keys }: ToolLock) => `SELECT ${tryForTransaction(keys)}`',
         by: 'tryToolLock: () => `SELECT true`',
       },
       {
         file: runSql,
-        piece: 'keepToolLock: (lock: ToolLock) => `SELECT pg_catalog.pg_try_advisory_lock(${lock.key})`',
+        piece: 'keepToolLock: ({ keys }: ToolLock) => `SELECT ${tryForSession(keys)}`',
         by: 'keepToolLock: () => `SELECT true`',
       },
       {
         file: runSql,
-        piece: 'require(`pg_catalog.pg_try_advisory_xact_lock(${lock.key})`, guardMarks.lockLost)',
+        piece: 'require(`${tryForTransaction(lock.keys)}${holdsFlag(lock)}`, guardMarks.lockLost)',
         by: 'require(`true`, guardMarks.lockLost)',
       },
     ],
@@ -82,13 +82,8 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: 'adapters/histories/flyway/table.ts',
-        piece: 'WHERE ${exactCondition((position) => `$${position}`)}`,',
-        by: 'WHERE version = $1`,',
-      },
-      {
-        file: 'adapters/histories/flyway/table.ts',
-        piece: 'values: identity(entry).map((value) => (value === null ? null : String(value))),',
-        by: 'values: [entry.versionText],',
+        piece: 'return database.sql.rows.remove(table, identity(entry));',
+        by: "return database.sql.rows.remove(table, [{ column: 'version', value: entry.versionText }]);",
       },
     ],
     scenario: 'a version with several rows',
