@@ -126,6 +126,8 @@ export interface ProvePolicy {
 /** The one trusted configuration: everything validated, every default filled in. */
 export interface Config {
   readonly projectFolder: string;
+  /** The variables that it was read with; for programs of the project. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Undefined when no connection is configured (enough for stub and file-only audits). */
   readonly connection: ConnectionSettings | undefined;
   readonly tool: ToolSettings;
