@@ -36,6 +36,9 @@ const host = String.raw`
   process.execArgv.splice(0);
   const { channel } = process;
   const send = process.send.bind(process);
+  const watchParent = (parent, end) => {
+    if (process.ppid !== parent) end();
+  };
   let current;
   let goOn;
   const tell = (message) => {
@@ -91,13 +94,12 @@ const host = String.raw`
     answer(endOf(error));
   });
   process.on('beforeExit', () => answer({ isUnsettled: true }));
-  process.on('disconnect', () => {
-    try {
-      if (process.platform !== 'win32') process.kill(-process.pid, 'SIGKILL');
-    } finally {
-      process.exit(1);
-    }
-  });
+  const endGroup = () => process.kill(process.platform === 'win32' ? process.pid : -process.pid, 'SIGKILL');
+  process.on('disconnect', endGroup);
+  // A function that never stops computing hears of nothing: a thread of its own looks for the parent.
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
+  const watch = 'setInterval((' + watchParent + '), 500, ' + process.ppid + ', ' + endGroup + ')';
+  new Worker(watch, { eval: true, env: {}, execArgv: [] }).unref();
 }
 `;
 
@@ -195,7 +197,7 @@ export function startFunctions(
             onReady();
           } catch (error) {
             release();
-            reject(error as Error);
+            reject(error instanceof Error ? error : new Error('onReady has failed', { cause: error }));
             return;
           }
           started.send({ flyback: token, goesOn: true }, ignoreError);

@@ -6,7 +6,7 @@ import { tools } from '../../adapters/index.js';
 import type { LentSession } from '../../src/adapter/lent-session.js';
 import type { Direction, FunctionCaller, FunctionEnd, FunctionProcess } from '../../src/adapter/migration-functions.js';
 import { startFunctions, type FunctionBounds } from '../../src/functions/start-functions.js';
-import type { TestDatabase } from './postgres.js';
+import { runOn, type TestDatabase } from './postgres.js';
 
 /*
  * A project whose migrations have functions, in a temporary folder with the modules of this repository. The functions get a
@@ -37,6 +37,16 @@ export function addressOf(database: TestDatabase): LentSession['address'] {
   };
 }
 
+/** How many connections the database has. */
+export async function clientsOf(database: TestDatabase): Promise<number> {
+  const rows = await runOn(
+    database.url,
+    `SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+  );
+  return rows.length;
+}
+
 /** Where each tool is told its migrations. */
 const places = {
   knex: { directory: 'migrations' },
@@ -62,8 +72,8 @@ export async function createFunctionProject(
     },
     read: (file) => fs.readFile(path.join(folder, file), 'utf8'),
     caller: async (own = {}) => {
-      const { history, readConfig } = tools[tool] ?? {};
-      const reading = await readConfig?.({
+      const { history, readConfig } = tools[tool];
+      const reading = await readConfig({
         projectFolder: folder,
         homeFolder: folder,
         environment,
@@ -73,9 +83,9 @@ export async function createFunctionProject(
         own: new Map(Object.entries({ down: true, ...places[tool], ...own })),
         password: undefined,
       });
-      const found = reading?.findings.find(({ severity }) => severity === 'error');
+      const found = reading.findings.find(({ severity }) => severity === 'error');
       if (found !== undefined) throw new Error(found.message);
-      const caller = reading === undefined ? undefined : history?.functions?.(reading.settings);
+      const caller = history.functions?.(reading.settings);
       if (caller === undefined) throw new Error(`${tool} has no functions`);
       return caller;
     },

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { call, createFunctionProject, type FunctionProject } from '../../harness/functions.js';
+import { call, clientsOf, createFunctionProject, type FunctionProject } from '../../harness/functions.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
 
 describe('functions of Knex migrations', () => {
@@ -39,14 +39,7 @@ exports.down = async (knex) => { await knex.schema.dropTable('a'); };`,
       expect(await call(functions, called, () => ready.push(direction))).toEqual(returned);
       expect(await tables()).toEqual(direction === 'up' ? ['a'] : []);
       // The server notices shortly after the client.
-      await expect
-        .poll(() =>
-          runOn(
-            newestServer().url,
-            `SELECT pid FROM pg_stat_activity WHERE datname = '${database.name}' AND backend_type = 'client backend'`,
-          ),
-        )
-        .toEqual([]);
+      await expect.poll(() => clientsOf(database), { timeout: 5_000 }).toBe(0);
     }
     expect(ready).toEqual(['up', 'down', 'up']);
   });
