@@ -20,6 +20,12 @@ export type CallOutcome =
   /** Nothing went wrong on the server, but the function did not end well. Sentences. */
   | { readonly kind: 'broken'; readonly problem: string; readonly hint: string | undefined };
 
+/** Functions that are called on one session, whose transaction is open and stays so. */
+export interface FunctionCalls {
+  /** As FunctionRunner's. */
+  call(called: MigrationFunction, watch: LentWatch, signal: AbortSignal | undefined): Promise<CallOutcome>;
+}
+
 export interface FunctionRunnerOptions {
   readonly toolbox: Toolbox;
   readonly settings: ToolSettings;
@@ -70,6 +76,11 @@ export class FunctionRunner {
     } finally {
       signal?.removeEventListener('abort', end);
     }
+  }
+
+  /** The same for one session. */
+  on(session: Session): FunctionCalls {
+    return { call: (called, watch, signal) => this.call(called, session, watch, signal) };
   }
 
   /** Never throws. */

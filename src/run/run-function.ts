@@ -29,7 +29,7 @@ export async function runFunction(
   messages: readonly StatementMessage[],
   listener: FunctionListener,
 ): Promise<FunctionRun> {
-  const { functions, session, signal } = request;
+  const { functions, signal } = request;
   const migration = request.migrations.find(
     ({ kind, version }) => kind === 'versioned' && version?.key === script.version.key,
   );
@@ -43,7 +43,6 @@ export async function runFunction(
   try {
     outcome = await functions.call(
       { file: migration.file, name: migration.script, direction: 'down' },
-      session,
       {
         onStatement: (text) => {
           const planned = messages[sent];
