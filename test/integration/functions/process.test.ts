@@ -148,6 +148,18 @@ exports.down = async (knex) => {
     expect(existsSync(mark)).toBe(true);
   });
 
+  test('what onReady throws is thrown, and the function is not called', async () => {
+    await project.write('migrations/1.js', `exports.down = (knex) => knex.raw('CREATE TABLE a ()')`);
+    const functions = project.start(await project.caller());
+    const called = { folder: project.folder, database, file: '1.js', direction: 'down' } as const;
+    const refuse = (): void => {
+      throw new Error('the door is shut');
+    };
+    await expect(call(functions, called, refuse)).rejects.toThrow('the door is shut');
+    expect(await runOn(database.url, `SELECT to_regclass('a') AS a`)).toEqual([{ a: null }]);
+    expect(await call(functions, called)).toEqual({ kind: 'returned' });
+  });
+
   const lasting = `const { spawn } = require('node:child_process');
 exports.down = () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
