@@ -7,7 +7,8 @@ import type { CallOutcome } from './function-runner.js';
  */
 export function functionError(
   subject: string,
-  outcome: Extract<CallOutcome, { kind: 'refused' | 'broken' }>,
+  outcome:
+    Pick<Extract<CallOutcome, { kind: 'refused' }>, 'kind' | 'reason'> | Extract<CallOutcome, { kind: 'broken' }>,
 ): FlybackError {
   return outcome.kind === 'refused'
     ? new FlybackError('function-failed', `${subject} cannot be used: ${outcome.reason}`, {

@@ -67,7 +67,9 @@ export class FunctionRunner {
         });
       });
       throwIfAborted(signal);
-      if (outcome.kind !== 'done' || ended?.kind !== 'failed') return outcome;
+      // A library takes back the transaction of a function that has failed: the reason is the function's.
+      const isOfFunction = outcome.kind === 'done' || (outcome.kind === 'refused' && outcome.wentBack);
+      if (!isOfFunction || ended?.kind !== 'failed') return outcome;
       return { kind: 'broken', problem: ended.problem, hint: ended.hint };
     } catch (error) {
       // It goes on with whatever it was at, and nobody listens any more.

@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createDatabase as createMysqlDatabase, forEachMysql } from '../../harness/mysql.js';
 import { createKnexProject, type KnexProject } from '../../harness/knex.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
-import { snapshot, type CommandResult } from '../../harness/project.js';
+import { until } from '../../harness/lock-arena.js';
+import { finished, snapshot, type CommandResult } from '../../harness/project.js';
 import { createSequelizeProject, createUmzugProject, nameOf, type SequelizeProject } from '../../harness/sequelize.js';
 
 /*
@@ -27,6 +28,14 @@ async function wentWell(running: Promise<CommandResult>): Promise<CommandResult>
   const done = await running;
   expect(done, `${done.stdout}\n${done.stderr}`).toMatchObject({ code: 0 });
   return done;
+}
+
+function isAlive(id: number): boolean {
+  try {
+    return process.kill(id, 0);
+  } catch {
+    return false;
+  }
 }
 
 interface StoredPlan {
@@ -71,7 +80,7 @@ describe('the down functions of Knex', () => {
   exports.down = (knex) => knex.schema.dropTable('users');`;
   const email = `exports.up = async (knex) => {
     await knex.schema.alterTable('users', (table) => table.string('email').defaultTo("o'hara@x.org"));
-    await knex('users').insert({ name: "O'Hara" });
+    await knex('users').insert({ id: 7, name: "O'Hara" });
   };
   exports.down = async function (knex) {
     if (!(await knex.schema.hasColumn('users', 'email'))) return;
@@ -238,6 +247,58 @@ describe('the down functions of Knex', () => {
     expect(await versions()).toEqual(['1_users', '2_orders']);
     await runOn(database.url, 'DROP TABLE IF EXISTS flyback_record');
     expect(await snapshot(database)).toBe(all);
+  });
+
+  const endings = [
+    ['SIGKILL', 'a flyback that is killed leaves nothing behind, no process either'],
+    ['SIGINT', 'Ctrl-C ends it'],
+  ] as const;
+  test.each(endings)('%s: %s', async (signal) => {
+    await applied({ '1_users': users, '2_orders': orders });
+    const [called, mark] = [path.join(project.folder, 'called'), path.join(project.folder, 'pid')];
+    await fs.writeFile(
+      path.join(project.folder, 'migrations', '20240102_orders.js'),
+      `const fs = require('node:fs');
+       exports.up = () => {};
+       exports.down = async (knex) => {
+         await knex.schema.dropTable('orders');
+         // Called once for the plan, and once for good.
+         if (!fs.existsSync(${JSON.stringify(called)})) return fs.writeFileSync(${JSON.stringify(called)}, '');
+         fs.writeFileSync(${JSON.stringify(mark)}, String(process.pid));
+         await new Promise((resolve) => setTimeout(resolve, 50_000));
+       };`,
+    );
+    const all = await snapshot(database);
+    const child = project.start(['rollback', '--yes']);
+    const ended = finished(child);
+    const read = (): Promise<number> => fs.readFile(mark, 'utf8').then(Number, () => 0);
+    const pid = await until(read, (found) => found > 0);
+    child.kill(signal);
+    const { code, stderr } = await ended;
+    if (signal === 'SIGINT') {
+      expect(stderr).toContain('cancelled');
+      expect(code).toBe(3);
+    }
+    await until(
+      () => isAlive(pid),
+      (alive) => !alive,
+    );
+    const holders = `SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'orders'`;
+    await until(
+      () => runOn(database.url, holders),
+      (found) => found.length === 0,
+    );
+    await runOn(database.url, 'DROP TABLE IF EXISTS flyback_record');
+    // Whom nobody lets say goodbye leaves the lock of Knex behind, for the next rollback to take over.
+    const [lock] = await runOn(database.url, 'SELECT is_locked FROM knex_migrations_lock');
+    expect(lock).toEqual({ is_locked: signal === 'SIGKILL' ? 7355 : 0 });
+    await runOn(database.url, 'UPDATE knex_migrations_lock SET is_locked = 0');
+    expect(await snapshot(database)).toBe(all);
+    await runOn(database.url, `UPDATE knex_migrations_lock SET is_locked = ${String(lock?.['is_locked'])}`);
+    expect(await versions()).toEqual(['1_users', '2_orders']);
+    await fs.writeFile(path.join(project.folder, 'migrations', '20240102_orders.js'), orders);
+    await wentWell(rollback());
+    expect(await versions()).toEqual(['1_users']);
   });
 
   test('prove calls both functions: an exact one, and one that forgets an index', async () => {

@@ -29,6 +29,9 @@ export const untold = -1;
 const tookBack =
   'The program took back work of its own (ROLLBACK), so what it does cannot be told from the statements that it sends.';
 
+/** Without effect as long as nobody goes back to one. */
+const ofSavepoint = /^(?:savepoint|release)\b/i;
+
 /** One use of the door: who is inside, whose turn it is, and what came of it. */
 export class Lending {
   readonly #session: Session;
@@ -173,6 +176,7 @@ export class Lending {
       }
       connection.isSetUp = true;
     }
+    if (ofSavepoint.test(text)) return untold;
     const reason = this.#ask(() => this.#watch.onStatement(text));
     if (reason !== undefined) return { reason };
     this.#told += 1;
@@ -320,7 +324,9 @@ export class Lending {
     if (this.#fault !== undefined) throw this.#fault.error;
     if (this.#failure !== undefined) return { kind: 'failed', ...this.#failure };
     if (this.#lost !== undefined) throw sessionError(this.#lost, 'The session that was lent broke', 'connected');
-    if (this.#refusal !== undefined) return { kind: 'refused', reason: this.#refusal };
+    if (this.#refusal !== undefined) {
+      return { kind: 'refused', reason: this.#refusal, wentBack: this.#refusal === tookBack };
+    }
     return { kind: 'done' };
   }
 
