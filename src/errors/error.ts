@@ -50,6 +50,7 @@ export const errorCodes = {
   'transaction-ended': exitCodes.failedRun,
   'connection-lost': exitCodes.failedRun,
   cancelled: exitCodes.failedRun,
+  'function-idle': exitCodes.failedRun,
   'commit-unknown': exitCodes.interrupted,
   'run-interrupted': exitCodes.interrupted,
   'resume-needed': exitCodes.interrupted,
