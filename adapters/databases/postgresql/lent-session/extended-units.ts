@@ -10,6 +10,7 @@ import {
   describePortal,
   errorFields,
   errorResponse,
+  flush,
   message,
   readyForQuery,
   rowCountOf,
@@ -116,7 +117,7 @@ export class ExtendedUnits {
     const parts = unit.hasFailed ? [] : await this.#pass(lending, unit, messages);
     if (isSync && !lending.hasBegun(this.#connection)) parts.push(...this.#closePortals(unit));
     const isUnderWay = parts.length > 0 || unit.ended !== undefined;
-    if (isSync && isUnderWay) parts.push(sync);
+    if (isUnderWay) parts.push(isSync ? sync : flush);
     if (parts.length > 0) {
       const bytes = Buffer.concat(parts);
       if (unit.ended === undefined) {

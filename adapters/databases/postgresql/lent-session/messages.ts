@@ -193,6 +193,7 @@ export function rowCountOf(body: Buffer): number | null {
 }
 
 export const sync = message('S');
+export const flush = message('H');
 export const query = (sql: string): Buffer => message('Q', sql);
 export const closeStatement = (name: string): Buffer => message('C', Buffer.from('S'), name);
 export const closePortal = (name: string): Buffer => message('C', Buffer.from('P'), name);
