@@ -1,13 +1,15 @@
 import type { Statement } from '../../../../src/scripts/statement.js';
 import { postgresqlDialect } from '../dialect.js';
+import { deferred } from './deferred.js';
 import { judge, type Judgement } from './judge.js';
 import { untold, type Lending } from './lending.js';
-import { writeLiterals, type Parameter, type WrittenStatement } from './literals.js';
+import { repeatedParameters, writeLiterals, type Parameter, type WrittenStatement } from './literals.js';
 import {
   BodyReader,
   closePortal,
   closeStatement,
   describePortal,
+  describeStatement,
   errorFields,
   errorResponse,
   flush,
@@ -32,6 +34,10 @@ interface Prepared {
   readonly parse: Buffer;
   returnsRows: boolean | undefined;
   isDescribing: boolean;
+  /** As the server tells them, once it was asked. */
+  parameterTypes: readonly number[] | undefined;
+  /** With values, as far as can be told before that. */
+  attempt: WrittenStatement | undefined;
 }
 
 /** What Bind made. */
@@ -52,6 +58,8 @@ interface Expected {
   readonly isOwn?: boolean;
   readonly prepared?: Prepared | undefined;
   readonly portal?: Portal | undefined;
+  /** When it was answered, or was passed over. */
+  readonly onEnd?: (() => void) | undefined;
   /** When it was not done because of an error. */
   readonly undo?: (() => void) | undefined;
 }
@@ -117,19 +125,20 @@ export class ExtendedUnits {
     const parts = unit.hasFailed ? [] : await this.#pass(lending, unit, messages);
     if (isSync && !lending.hasBegun(this.#connection)) parts.push(...this.#closePortals(unit));
     const isUnderWay = parts.length > 0 || unit.ended !== undefined;
-    if (isUnderWay) parts.push(isSync ? sync : flush);
-    if (parts.length > 0) {
-      const bytes = Buffer.concat(parts);
-      if (unit.ended === undefined) {
-        unit.since = performance.now();
-        unit.ended = lending.exchange(bytes, (frame) => this.#heard(lending, unit, frame));
-      } else {
-        lending.send(bytes);
-      }
-    }
+    if (isUnderWay) this.#send(lending, unit, [...parts, isSync ? sync : flush]);
     if (!isSync) return;
     if (unit.ended === undefined) this.#connection.write(readyForQuery(this.#status(lending, unit)));
     await this.#end(lending, unit);
+  }
+
+  #send(lending: Lending, unit: Unit, parts: readonly Buffer[]): void {
+    const bytes = Buffer.concat(parts);
+    if (unit.ended === undefined) {
+      unit.since = performance.now();
+      unit.ended = lending.exchange(bytes, (frame) => this.#heard(lending, unit, frame));
+    } else {
+      lending.send(bytes);
+    }
   }
 
   async #end(lending: Lending, unit: Unit): Promise<void> {
@@ -172,8 +181,32 @@ export class ExtendedUnits {
 
   /** Answers what the door answers itself; what is to be sent to the server instead. */
   async #pass(lending: Lending, unit: Unit, messages: readonly Frame[]): Promise<Buffer[]> {
-    const steps: Step[] = [];
-    for (const frame of messages) steps.push(...this.#translate(unit, frame));
+    let steps: Step[] = [];
+    for (const frame of messages) {
+      const unclear = frame.type === 'B' ? this.#withUnclearTypes(frame) : undefined;
+      if (unclear !== undefined) {
+        const described = deferred();
+        const expected = { ...describing(unclear, undefined), isOwn: true, onEnd: described.resolve };
+        const describe = { kind: 'send', bytes: describeStatement(unclear.serverName), expected } as const;
+        const parts = await this.#take(lending, unit, [...steps, ...this.#remade(unit, unclear), describe]);
+        if (parts.length === 0) return [];
+        this.#send(lending, unit, [...parts, flush]);
+        await Promise.race([described.promise, unit.ended]);
+        if (this.#hasFailed(unit) || lending.lost !== undefined) return [];
+        steps = [];
+        unit.since = performance.now();
+      }
+      steps.push(...this.#translate(unit, frame));
+    }
+    return this.#take(lending, unit, steps);
+  }
+
+  /** An answer may have come meanwhile. */
+  #hasFailed(unit: Unit): boolean {
+    return unit.hasFailed;
+  }
+
+  async #take(lending: Lending, unit: Unit, steps: readonly Step[]): Promise<Buffer[]> {
     const isControl = steps.length > 0 && steps.every(({ kind }) => kind === 'control');
     if (isControl && unit.ended === undefined) {
       for (const step of steps) {
@@ -185,7 +218,7 @@ export class ExtendedUnits {
       }
       return [];
     }
-    const reason = messages.length === 0 ? undefined : (lending.refusal ?? this.#refusalOf(lending, steps));
+    const reason = steps.length === 0 ? undefined : (lending.refusal ?? this.#refusalOf(lending, steps));
     if (reason !== undefined) {
       lending.refuse(reason);
       unit.hasFailed = true;
@@ -197,6 +230,26 @@ export class ExtendedUnits {
       unit.expected.push(step.expected);
       return [step.bytes];
     });
+  }
+
+  /**
+   * The statement of a Bind whose values cannot be written as literals before its types are known: in binary form, or in two
+   * places, where the type of one place is that of the other too.
+   */
+  #withUnclearTypes({ body }: Frame): Prepared | undefined {
+    const reader = new BodyReader(body);
+    reader.text();
+    const prepared = this.#statements.get(reader.text());
+    if (prepared === undefined || prepared.parameterTypes !== undefined) return undefined;
+    if (prepared.judgement?.kind !== 'statement') return undefined;
+    const parameters = readParameters(reader, prepared.typeIds);
+    const repeated = repeatedParameters(prepared.text);
+    const isUnclear = parameters.some(
+      ({ bytes, isBinary, typeId }, index) => typeId === 0 && ((isBinary && bytes !== null) || repeated.has(index + 1)),
+    );
+    if (!isUnclear) return undefined;
+    prepared.attempt = writeLiterals(prepared.text, parameters);
+    return prepared;
   }
 
   /** Tells what is to be executed, unless something speaks against it. */
@@ -253,7 +306,17 @@ export class ExtendedUnits {
     const before = this.#statements.get(name);
     const serverName = name === '' ? '' : (before?.serverName ?? this.#newName());
     const parse = message('P', serverName, text, rest);
-    const prepared = { text, typeIds, serverName, judgement, parse, returnsRows: undefined, isDescribing: false };
+    const prepared = {
+      text,
+      typeIds,
+      serverName,
+      judgement,
+      parse,
+      returnsRows: undefined,
+      isDescribing: false,
+      parameterTypes: undefined,
+      attempt: undefined,
+    };
     this.#statements.set(name, prepared);
     if (name === '') unit.hasParsedUnnamed = true;
     if (judgement?.kind === 'control') return { kind: 'control', reply: message('1') };
@@ -278,16 +341,15 @@ export class ExtendedUnits {
     // One that the program has prepared in SQL has the same name on the server.
     const bytes = message('B', portalServerName, prepared?.serverName ?? statementName, rest);
     if (prepared === undefined) return [{ kind: 'send', bytes, expected: { endsWith: '2' } }];
-    const formats = reader.list(() => reader.int16());
-    const values = reader.list(() => {
-      const length = reader.int32();
-      return length === -1 ? null : reader.bytes(length);
-    });
-    const parameters = values.map((value, index): Parameter => {
-      const format = formats.length === 1 ? formats[0] : formats[index];
-      return { bytes: value, isBinary: format === 1, typeId: prepared.typeIds[index] ?? 0 };
-    });
-    const written = writeLiterals(prepared.text, parameters);
+    const parameters = readParameters(reader, prepared.typeIds);
+    const { parameterTypes } = prepared;
+    const repeated = parameterTypes === undefined ? undefined : repeatedParameters(prepared.text);
+    const clear = parameters.map((parameter, index) =>
+      parameter.typeId === 0 && (parameter.isBinary || repeated?.has(index + 1) === true)
+        ? { ...parameter, typeId: parameterTypes?.[index] ?? 0 }
+        : parameter,
+    );
+    const written = writeLiterals(prepared.text, clear);
     const portal = { prepared, serverName: portalServerName, written, index: undefined, isAnswered: false };
     const before = this.#portals.get(portalName);
     this.#portals.set(portalName, portal);
@@ -307,7 +369,7 @@ export class ExtendedUnits {
     if (prepared?.judgement?.kind === 'control') {
       return [{ kind: 'control', reply: Buffer.concat([message('t', Buffer.alloc(2)), message('n')]) }];
     }
-    const renamed = prepared === undefined ? bytes : message('D', Buffer.from('S'), prepared.serverName);
+    const renamed = prepared === undefined ? bytes : describeStatement(prepared.serverName);
     return [
       ...this.#remade(unit, prepared),
       { kind: 'send', bytes: renamed, expected: describing(prepared, undefined) },
@@ -363,11 +425,21 @@ export class ExtendedUnits {
   #heard(lending: Lending, unit: Unit, { type, body, bytes }: Frame): void {
     const [head] = unit.expected;
     const isEnd = head?.endsWith.includes(type) === true;
-    if (isEnd) unit.expected.shift();
+    if (isEnd) {
+      unit.expected.shift();
+      head.onEnd?.();
+    }
     switch (type) {
       case 'Z':
         this.#connection.write(readyForQuery(lending.statusFor(this.#connection)));
         return;
+      case 't': {
+        if (head?.prepared === undefined) break;
+        const reader = new BodyReader(body);
+        head.prepared.parameterTypes = reader.list(() => reader.uint32());
+        if (head.isOwn === true) return;
+        break;
+      }
       case 'T':
       case 'n':
         if (head?.prepared !== undefined) head.prepared.returnsRows = type === 'T';
@@ -405,7 +477,10 @@ export class ExtendedUnits {
   /** The server passes over everything behind an error. */
   #failed(lending: Lending, unit: Unit, cause: Error, position: string | undefined): void {
     const passedOver = unit.expected.splice(0);
-    for (const { undo } of [...passedOver].reverse()) undo?.();
+    for (const { undo, onEnd } of [...passedOver].reverse()) {
+      undo?.();
+      onEnd?.();
+    }
     const [head] = passedOver;
     const wasFailed = unit.hasFailed;
     unit.hasFailed = true;
@@ -413,12 +488,13 @@ export class ExtendedUnits {
     const { prepared } = head;
     const portal =
       head.portal ?? passedOver.find((each) => each.endsWith === 'CIs' && each.portal?.prepared === prepared)?.portal;
-    const text = portal?.written.text ?? prepared?.text ?? '';
+    const written = portal?.written ?? prepared?.attempt;
+    const text = written?.text ?? prepared?.text ?? '';
     const [statement] = statementsOf(text);
     // What cannot be prepared is not executed, and was not told.
     const told = portal?.index ?? (statement === undefined ? untold : lending.tell(this.#connection, statement.text));
     const at = position === undefined ? undefined : indexOfCodePoint(prepared?.text ?? '', Number(position) - 1);
-    const place = at === undefined ? undefined : (portal?.written.place(at) ?? at) - (statement?.offset ?? 0);
+    const place = at === undefined ? undefined : (written?.place(at) ?? at) - (statement?.offset ?? 0);
     lending.fail(
       typeof told === 'number' ? told : untold,
       cause,
@@ -431,6 +507,19 @@ function describing(prepared: Prepared | undefined, portal: Portal | undefined):
   if (prepared === undefined) return { endsWith: 'Tn' };
   prepared.isDescribing = true;
   return { endsWith: 'Tn', prepared, portal, undo: () => (prepared.isDescribing = prepared.returnsRows !== undefined) };
+}
+
+/** The rest of a Bind. */
+function readParameters(reader: BodyReader, typeIds: readonly number[]): readonly Parameter[] {
+  const formats = reader.list(() => reader.int16());
+  const values = reader.list(() => {
+    const length = reader.int32();
+    return length === -1 ? null : reader.bytes(length);
+  });
+  return values.map((bytes, index) => {
+    const format = formats.length === 1 ? formats[0] : formats[index];
+    return { bytes, isBinary: format === 1, typeId: typeIds[index] ?? 0 };
+  });
 }
 
 function statementsOf(text: string): readonly Statement[] {

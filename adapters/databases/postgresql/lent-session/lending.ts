@@ -182,7 +182,10 @@ export class Lending {
   answer(index: number, rowCount: number | null, returnsRows: boolean, since: number): void {
     if (index === untold) return;
     const durationMs = performance.now() - since;
-    this.#ask(() => this.#watch.onAnswer({ rowCount, returnsRows, durationMs }) as undefined);
+    this.#ask(() => {
+      this.#watch.onAnswer({ rowCount, returnsRows, durationMs });
+      return undefined;
+    });
   }
 
   /** Something that only a mistake of flyback brings about. */
@@ -393,5 +396,9 @@ async function readParameters(session: Session): Promise<Map<string, string>> {
   const [answer] = await session.query(
     `SELECT n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest(ARRAY[${names}]) AS n`,
   );
-  return new Map(answer?.rows.flatMap(([name, value]) => (name == null || value == null ? [] : [[name, value]])));
+  return new Map(
+    answer?.rows.flatMap(([name, value]) =>
+      typeof name === 'string' && typeof value === 'string' ? [[name, value]] : [],
+    ),
+  );
 }
