@@ -10,6 +10,7 @@ import type { Session } from '../../../../../src/adapter/database.js';
 import type { LentAnswer, LentOutcome, LentSession, OpenDoor } from '../../../../../src/adapter/lent-session.js';
 import { loadProjectConfig } from '../../../../../src/compose/open-project.js';
 import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../../../../harness/postgres.js';
+import { startProxy } from '../../../../harness/proxy.js';
 
 interface Lent {
   readonly outcome: LentOutcome;
@@ -109,9 +110,9 @@ forEachMajor((server) => {
         inside.setUpEnds();
         const clients = await Promise.all([1, 2, 3].map(() => connectClient(door)));
         await Promise.all(
-          clients.flatMap((client, at) =>
-            [1, 2, 3].map((n) => client.query('INSERT INTO t VALUES ($1, $2)', [at * 3 + n, String(at)])),
-          ),
+          clients.map(async (client, at) => {
+            for (const n of [1, 2, 3]) await client.query('INSERT INTO t VALUES ($1, $2)', [at * 3 + n, String(at)]);
+          }),
         );
         await Promise.all(clients.map((client) => client.end()));
       });
@@ -487,6 +488,37 @@ forEachMajor((server) => {
         failure: { serverCode: '57P01', connectionLost: true },
       });
       await expect(session.query('SELECT 1')).rejects.toMatchObject({ code: 'connection-lost', serverCode: '57P01' });
+    });
+
+    test('of the connection without a last word is told too', async () => {
+      const proxy = await startProxy({
+        serverUrl: server.url,
+        onMessage: ({ from, type, bytes }) =>
+          from === 'client' && type === 'P' && bytes.includes('cut') ? 'cut-before' : 'pass',
+      });
+      const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
+      url.host = `127.0.0.1:${String(proxy.port)}`;
+      const own = await connect({ ...database, jdbcUrl: `jdbc:${url.href}` });
+      await own.query('BEGIN');
+      const ownDoor = await postgresql.lend?.(own);
+      try {
+        const watch = { onStatement: () => undefined, onAnswer: () => undefined };
+        const outcome = await ownDoor?.lend(watch, { idleMs: 20_000 }, async (inside) => {
+          inside.setUpEnds();
+          const client = await connectClient(ownDoor);
+          client.on('error', () => undefined);
+          await expect(client.query("SELECT 'cut', $1::int", [1])).rejects.toThrow();
+        });
+        expect(outcome).toMatchObject({
+          kind: 'failed',
+          index: 0,
+          failure: { serverCode: undefined, connectionLost: true },
+        });
+      } finally {
+        await ownDoor?.close();
+        await own.close();
+        await proxy.stop();
+      }
     });
 
     test('of the connection between two statements is thrown', async () => {
