@@ -1,5 +1,6 @@
 import { deferred } from './deferred.js';
-import { untold, type Lending } from './lending.js';
+import { copyRefused } from './judge.js';
+import type { Lending } from './lending.js';
 import {
   BodyReader,
   closePortal,
@@ -25,6 +26,7 @@ import {
   type Step,
 } from './prepared-statements.js';
 import type { ProgramConnection } from './program-connection.js';
+import { untold } from './verdict.js';
 
 /** From the first message to the Sync: "Extended Query" in the PostgreSQL manual. */
 interface Unit {
@@ -36,8 +38,6 @@ interface Unit {
   ended: Promise<void> | undefined;
   since: number;
 }
-
-const copyRefused = 'COPY through a program cannot be shown in a plan.';
 
 /** The extended protocol of one connection. */
 export class ExtendedUnits {
@@ -166,9 +166,9 @@ export class ExtendedUnits {
       }
       return [];
     }
-    const reason = steps.length === 0 ? undefined : (lending.refusal ?? this.#refusalOf(lending, steps));
+    const reason = steps.length === 0 ? undefined : (lending.verdict.refusal ?? this.#refusalOf(lending, steps));
     if (reason !== undefined) {
-      lending.refuse(reason);
+      lending.verdict.refuse(reason);
       unit.hasFailed = true;
       this.#connection.write(errorResponse('ERROR', '0A000', reason));
       return [];
@@ -194,10 +194,10 @@ export class ExtendedUnits {
       if (statement === undefined) {
         portal.index = untold;
       } else if (portal.prepared.judgement?.kind === 'goes-back') {
-        lending.goesBack();
+        lending.verdict.tookBack();
         portal.index = untold;
       } else {
-        const told = lending.tell(this.#connection, statement.text);
+        const told = lending.verdict.tell(this.#connection, statement.text);
         if (typeof told !== 'number') return told.reason;
         portal.index = told;
       }
@@ -237,13 +237,13 @@ export class ExtendedUnits {
         break;
       case 'G':
       case 'W':
-        lending.refuse(copyRefused);
+        lending.verdict.refuse(copyRefused);
         lending.send(message('f', copyRefused));
         return;
       case 'H':
       case 'c':
       case 'd':
-        lending.refuse(copyRefused);
+        lending.verdict.refuse(copyRefused);
         return;
     }
     if (!(isEnd && head.isOwn === true)) this.#connection.write(bytes);
@@ -251,7 +251,7 @@ export class ExtendedUnits {
 
   #answered(lending: Lending, unit: Unit, portal: Portal, rowCount: number | null): void {
     if (!portal.isAnswered) {
-      lending.answer(portal.index ?? untold, rowCount, portal.prepared.returnsRows === true, unit.since);
+      lending.verdict.answer(portal.index ?? untold, rowCount, portal.prepared.returnsRows === true, unit.since);
     }
     portal.isAnswered = true;
     unit.since = performance.now();
@@ -275,10 +275,11 @@ export class ExtendedUnits {
     const text = written?.text ?? prepared?.text ?? '';
     const [statement] = statementsOf(text);
     // What cannot be prepared is not executed, and was not told.
-    const told = portal?.index ?? (statement === undefined ? untold : lending.tell(this.#connection, statement.text));
+    const told =
+      portal?.index ?? (statement === undefined ? untold : lending.verdict.tell(this.#connection, statement.text));
     const at = position === undefined ? undefined : indexOfCodePoint(prepared?.text ?? '', Number(position) - 1);
     const place = at === undefined ? undefined : (written?.place(at) ?? at) - (statement?.offset ?? 0);
-    lending.fail(
+    lending.verdict.fail(
       typeof told === 'number' ? told : untold,
       cause,
       place === undefined || place < 0 ? undefined : codePointAt(statement?.text ?? '', place) + 1,

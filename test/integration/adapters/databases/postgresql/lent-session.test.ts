@@ -246,6 +246,20 @@ forEachMajor((server) => {
       expect(outcome).toMatchObject({ kind: 'failed', index: 4, failure: { position: 23 } });
     });
 
+    test('may be long, and have many values', async () => {
+      const long = 'x'.repeat(5_000_000);
+      const ids = Array.from({ length: 40_000 }, (_, id) => id);
+      const { outcome, told } = await program(async (client) => {
+        const places = ids.map((id) => `($${String(id + 1)}::int)`).join(',');
+        const sum = `SELECT sum(n)::int AS sum FROM (VALUES ${places}) AS v (n)`;
+        expect((await client.query(sum, ids)).rows).toEqual([{ sum: (39_999 * 40_000) / 2 }]);
+        expect((await client.query('SELECT $1::text AS long', [long])).rows).toEqual([{ long }]);
+      });
+      expect(outcome).toEqual({ kind: 'done' });
+      expect(told[0]?.endsWith("('39999'::int)) AS v (n)")).toBe(true);
+      expect(told[1]?.length).toBe(long.length + "SELECT ''::text AS long".length);
+    });
+
     test('may come with Flush, and stay open while others wait', async () => {
       const { outcome, told, answers } = await lend(async (inside) => {
         inside.setUpEnds();
@@ -426,6 +440,23 @@ forEachMajor((server) => {
         expect(outcome).toEqual({ kind: 'refused', reason: 'Not this.' });
         expect([told.length, answers.length]).toEqual([1, 1]);
         expect(await notes()).toEqual([['a']]);
+      }
+    });
+
+    test('everything after an error of the watch, which is thrown', async () => {
+      const watches = [
+        { onStatement: () => fault(), onAnswer: () => undefined },
+        { onStatement: () => undefined, onAnswer: () => fault() },
+      ];
+      for (const watch of watches) {
+        const lent = door.lend(watch, { idleMs: 20_000 }, async (inside) => {
+          inside.setUpEnds();
+          const client = await connectClient(door);
+          await client.query('SELECT $1::int', [1]).catch(() => undefined);
+          await client.end();
+        });
+        await expect(lent).rejects.toThrow('of the watch');
+        expect((await session.query('SELECT 1'))[0]?.rows).toEqual([['1']]);
       }
     });
 
@@ -814,6 +845,10 @@ async function connect(database: TestDatabase): Promise<Session> {
   });
   if (config.connection === undefined) throw new Error('No connection.');
   return postgresql.connect(config.connection);
+}
+
+function fault(): never {
+  throw new Error('of the watch');
 }
 
 async function connectClient(door: LentSession, other: pg.ClientConfig = {}): Promise<pg.Client> {
