@@ -46,7 +46,7 @@ export function takeOver(client: PgClient, handlers: WireHandlers): TakenWire {
       for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
         if (frame.type === 'N') {
           const { S: severity, M: text, D: detail } = errorFields(frame.body);
-          client.emit('notice', { severity, message: text, detail } as never);
+          client.emit('notice', { severity, message: text, detail });
         }
         if (frame.type === 'E') {
           const { S: shown, V: severity = shown } = errorFields(frame.body);

@@ -1,13 +1,11 @@
-import type { Statement } from '../../../../src/scripts/statement.js';
-import { postgresqlDialect } from '../dialect.js';
-import { judge, type Judgement } from './judge.js';
-import { untold, type Lending } from './lending.js';
-import { writeLiterals, type Parameter, type WrittenStatement } from './literals.js';
+import { deferred } from './deferred.js';
+import { copyRefused } from './judge.js';
+import type { Lending } from './lending.js';
 import {
   BodyReader,
   closePortal,
   closeStatement,
-  describePortal,
+  describeStatement,
   errorFields,
   errorResponse,
   flush,
@@ -19,42 +17,16 @@ import {
   type Frame,
 } from './messages.js';
 import { codePointAt, indexOfCodePoint } from './positions.js';
+import {
+  describing,
+  PreparedStatements,
+  statementsOf,
+  type Expected,
+  type Portal,
+  type Step,
+} from './prepared-statements.js';
 import type { ProgramConnection } from './program-connection.js';
-
-/** What Parse made. */
-interface Prepared {
-  readonly text: string;
-  readonly typeIds: readonly number[];
-  readonly serverName: string;
-  /** Undefined: no statement, or more than one, which the server refuses. */
-  readonly judgement: Judgement | undefined;
-  /** The message that makes it. */
-  readonly parse: Buffer;
-  returnsRows: boolean | undefined;
-  isDescribing: boolean;
-}
-
-/** What Bind made. */
-interface Portal {
-  readonly prepared: Prepared;
-  readonly serverName: string;
-  readonly written: WrittenStatement;
-  /** Once it was executed. */
-  index: number | undefined;
-  isAnswered: boolean;
-}
-
-/** What the server will answer to a message that it was sent. */
-interface Expected {
-  /** Types of the messages of which one ends the answer. */
-  readonly endsWith: '1' | '2' | '3' | 'Tn' | 'CIs';
-  /** Not asked by the program, which does not get the answer. */
-  readonly isOwn?: boolean;
-  readonly prepared?: Prepared | undefined;
-  readonly portal?: Portal | undefined;
-  /** When it was not done because of an error. */
-  readonly undo?: (() => void) | undefined;
-}
+import { untold } from './verdict.js';
 
 /** From the first message to the Sync: "Extended Query" in the PostgreSQL manual. */
 interface Unit {
@@ -62,36 +34,20 @@ interface Unit {
   readonly expected: Expected[];
   /** Everything up to Sync is passed over. */
   hasFailed: boolean;
-  hasParsedUnnamed: boolean;
   /** Settles at ReadyForQuery; undefined: the server was sent nothing yet. */
   ended: Promise<void> | undefined;
   since: number;
 }
 
-/** What one message comes to. */
-type Step =
-  | { readonly kind: 'send'; readonly bytes: Buffer; readonly expected: Expected }
-  | { readonly kind: 'control'; readonly reply: Buffer }
-  | { readonly kind: 'control'; readonly judgement: Judgement & { readonly kind: 'control' } };
-
-const copyRefused = 'COPY through a program cannot be shown in a plan.';
-const nothing: Judgement = { kind: 'statement' };
-
-/**
- * The extended protocol of one connection. Names of statements and portals are each connection's own, but on the server they
- * are in one session: there they have names of the door's.
- */
+/** The extended protocol of one connection. */
 export class ExtendedUnits {
   readonly #connection: ProgramConnection;
-  readonly #prefix: string;
-  readonly #statements = new Map<string, Prepared>();
-  readonly #portals = new Map<string, Portal>();
-  #names = 0;
+  readonly #statements: PreparedStatements;
   #unit: Unit | undefined;
 
   constructor(connection: ProgramConnection, prefix: string) {
     this.#connection = connection;
-    this.#prefix = prefix;
+    this.#statements = new PreparedStatements(prefix);
   }
 
   /** All is answered, but the program has not said yet that this is all. */
@@ -103,11 +59,11 @@ export class ExtendedUnits {
   async run(lending: Lending, messages: readonly Frame[], isSync: boolean): Promise<void> {
     if (this.#unit === undefined) {
       const endTurn = await lending.turn(this.#connection);
+      this.#statements.beginUnit();
       this.#unit = {
         endTurn,
         expected: [],
         hasFailed: false,
-        hasParsedUnnamed: false,
         ended: undefined,
         since: performance.now(),
       };
@@ -117,19 +73,20 @@ export class ExtendedUnits {
     const parts = unit.hasFailed ? [] : await this.#pass(lending, unit, messages);
     if (isSync && !lending.hasBegun(this.#connection)) parts.push(...this.#closePortals(unit));
     const isUnderWay = parts.length > 0 || unit.ended !== undefined;
-    if (isUnderWay) parts.push(isSync ? sync : flush);
-    if (parts.length > 0) {
-      const bytes = Buffer.concat(parts);
-      if (unit.ended === undefined) {
-        unit.since = performance.now();
-        unit.ended = lending.exchange(bytes, (frame) => this.#heard(lending, unit, frame));
-      } else {
-        lending.send(bytes);
-      }
-    }
+    if (isUnderWay) this.#send(lending, unit, [...parts, isSync ? sync : flush]);
     if (!isSync) return;
     if (unit.ended === undefined) this.#connection.write(readyForQuery(this.#status(lending, unit)));
     await this.#end(lending, unit);
+  }
+
+  #send(lending: Lending, unit: Unit, parts: readonly Buffer[]): void {
+    const bytes = Buffer.concat(parts);
+    if (unit.ended === undefined) {
+      unit.since = performance.now();
+      unit.ended = lending.exchange(bytes, (frame) => this.#heard(lending, unit, frame));
+    } else {
+      lending.send(bytes);
+    }
   }
 
   async #end(lending: Lending, unit: Unit): Promise<void> {
@@ -146,9 +103,10 @@ export class ExtendedUnits {
       if (unit.ended !== undefined) lending.send(sync);
       await this.#end(lending, unit);
     }
-    const names = [...this.#statements.values()].map(({ serverName }) => serverName).filter((name) => name !== '');
-    const parts = [...this.#portals.values()].map(({ serverName }) => closePortal(serverName));
-    parts.push(...names.map(closeStatement));
+    const parts = [
+      ...this.#statements.takePortals().map(({ serverName }) => closePortal(serverName)),
+      ...this.#statements.serverNames.map(closeStatement),
+    ];
     if (parts.length === 0) return;
     const endTurn = await lending.turn(this.#connection);
     await lending.exchange(Buffer.concat([...parts, sync]), () => undefined);
@@ -161,8 +119,7 @@ export class ExtendedUnits {
 
   /** Outside of a transaction of the program portals end with the unit. */
   #closePortals(unit: Unit): Buffer[] {
-    const open = [...this.#portals.values()].filter(({ prepared }) => prepared.judgement?.kind !== 'control');
-    this.#portals.clear();
+    const open = this.#statements.takePortals();
     if (unit.hasFailed) return [];
     return open.map(({ serverName, prepared }) => {
       unit.expected.push({ endsWith: '3', isOwn: true, prepared });
@@ -172,8 +129,32 @@ export class ExtendedUnits {
 
   /** Answers what the door answers itself; what is to be sent to the server instead. */
   async #pass(lending: Lending, unit: Unit, messages: readonly Frame[]): Promise<Buffer[]> {
-    const steps: Step[] = [];
-    for (const frame of messages) steps.push(...this.#translate(unit, frame));
+    let steps: Step[] = [];
+    for (const frame of messages) {
+      const unclear = frame.type === 'B' ? this.#statements.withUnclearTypes(frame) : undefined;
+      if (unclear !== undefined) {
+        const described = deferred();
+        const expected = { ...describing(unclear, undefined), isOwn: true, onEnd: described.resolve };
+        const describe = { kind: 'send', bytes: describeStatement(unclear.serverName), expected } as const;
+        const parts = await this.#take(lending, unit, [...steps, ...this.#statements.remade(unclear), describe]);
+        if (parts.length === 0) return [];
+        this.#send(lending, unit, [...parts, flush]);
+        await Promise.race([described.promise, unit.ended]);
+        if (this.#hasFailed(unit) || lending.lost !== undefined) return [];
+        steps = [];
+        unit.since = performance.now();
+      }
+      steps.push(...this.#statements.translate(frame));
+    }
+    return this.#take(lending, unit, steps);
+  }
+
+  /** An answer may have come meanwhile. */
+  #hasFailed(unit: Unit): boolean {
+    return unit.hasFailed;
+  }
+
+  async #take(lending: Lending, unit: Unit, steps: readonly Step[]): Promise<Buffer[]> {
     const isControl = steps.length > 0 && steps.every(({ kind }) => kind === 'control');
     if (isControl && unit.ended === undefined) {
       for (const step of steps) {
@@ -185,9 +166,9 @@ export class ExtendedUnits {
       }
       return [];
     }
-    const reason = messages.length === 0 ? undefined : (lending.refusal ?? this.#refusalOf(lending, steps));
+    const reason = steps.length === 0 ? undefined : (lending.verdict.refusal ?? this.#refusalOf(lending, steps));
     if (reason !== undefined) {
-      lending.refuse(reason);
+      lending.verdict.refuse(reason);
       unit.hasFailed = true;
       this.#connection.write(errorResponse('ERROR', '0A000', reason));
       return [];
@@ -213,10 +194,10 @@ export class ExtendedUnits {
       if (statement === undefined) {
         portal.index = untold;
       } else if (portal.prepared.judgement?.kind === 'goes-back') {
-        lending.goesBack();
+        lending.verdict.tookBack();
         portal.index = untold;
       } else {
-        const told = lending.tell(this.#connection, statement.text);
+        const told = lending.verdict.tell(this.#connection, statement.text);
         if (typeof told !== 'number') return told.reason;
         portal.index = told;
       }
@@ -224,150 +205,24 @@ export class ExtendedUnits {
     return undefined;
   }
 
-  #translate(unit: Unit, { type, body, bytes }: Frame): readonly Step[] {
-    const reader = new BodyReader(body);
-    switch (type) {
-      case 'P':
-        return [this.#parse(unit, reader.text(), reader.text(), reader)];
-      case 'B':
-        return this.#bind(unit, reader.text(), reader.text(), reader);
-      case 'D':
-        return reader.char() === 'S'
-          ? this.#describeStatement(unit, reader.text(), bytes)
-          : this.#describePortal(reader.text(), bytes);
-      case 'E':
-        return this.#execute(reader.text(), reader.rest(), bytes);
-      default:
-        return [
-          reader.char() === 'S' ? this.#closeStatement(reader.text(), bytes) : this.#closePortal(reader.text(), bytes),
-        ];
-    }
-  }
-
-  #parse(unit: Unit, name: string, text: string, reader: BodyReader): Step {
-    const rest = reader.rest();
-    const typeIds = reader.list(() => reader.uint32());
-    const statements = statementsOf(text);
-    const [only] = statements;
-    const judgement = only === undefined ? nothing : statements.length > 1 ? undefined : judge(only);
-    const before = this.#statements.get(name);
-    const serverName = name === '' ? '' : (before?.serverName ?? this.#newName());
-    const parse = message('P', serverName, text, rest);
-    const prepared = { text, typeIds, serverName, judgement, parse, returnsRows: undefined, isDescribing: false };
-    this.#statements.set(name, prepared);
-    if (name === '') unit.hasParsedUnnamed = true;
-    if (judgement?.kind === 'control') return { kind: 'control', reply: message('1') };
-    const undo = (): void => {
-      if (before === undefined) this.#statements.delete(name);
-      else this.#statements.set(name, before);
-    };
-    return { kind: 'send', bytes: parse, expected: { endsWith: '1', prepared, undo } };
-  }
-
-  /** The unnamed statement is the server's latest, whosever it is: behind the turns of others it is made once more. */
-  #remade(unit: Unit, prepared: Prepared | undefined): readonly Step[] {
-    if (prepared?.serverName !== '' || unit.hasParsedUnnamed || prepared.judgement?.kind === 'control') return [];
-    unit.hasParsedUnnamed = true;
-    return [{ kind: 'send', bytes: prepared.parse, expected: { endsWith: '1', isOwn: true, prepared } }];
-  }
-
-  #bind(unit: Unit, portalName: string, statementName: string, reader: BodyReader): readonly Step[] {
-    const rest = reader.rest();
-    const prepared = this.#statements.get(statementName);
-    const portalServerName = portalName === '' ? '' : this.#newName();
-    // One that the program has prepared in SQL has the same name on the server.
-    const bytes = message('B', portalServerName, prepared?.serverName ?? statementName, rest);
-    if (prepared === undefined) return [{ kind: 'send', bytes, expected: { endsWith: '2' } }];
-    const formats = reader.list(() => reader.int16());
-    const values = reader.list(() => {
-      const length = reader.int32();
-      return length === -1 ? null : reader.bytes(length);
-    });
-    const parameters = values.map((value, index): Parameter => {
-      const format = formats.length === 1 ? formats[0] : formats[index];
-      return { bytes: value, isBinary: format === 1, typeId: prepared.typeIds[index] ?? 0 };
-    });
-    const written = writeLiterals(prepared.text, parameters);
-    const portal = { prepared, serverName: portalServerName, written, index: undefined, isAnswered: false };
-    const before = this.#portals.get(portalName);
-    this.#portals.set(portalName, portal);
-    if (prepared.judgement?.kind === 'control') return [{ kind: 'control', reply: message('2') }];
-    const undo = (): void => {
-      if (before === undefined || portalName === '') this.#portals.delete(portalName);
-      else this.#portals.set(portalName, before);
-    };
-    return [
-      ...this.#remade(unit, prepared),
-      { kind: 'send', bytes, expected: { endsWith: '2', prepared, portal, undo } },
-    ];
-  }
-
-  #describeStatement(unit: Unit, name: string, bytes: Buffer): readonly Step[] {
-    const prepared = this.#statements.get(name);
-    if (prepared?.judgement?.kind === 'control') {
-      return [{ kind: 'control', reply: Buffer.concat([message('t', Buffer.alloc(2)), message('n')]) }];
-    }
-    const renamed = prepared === undefined ? bytes : message('D', Buffer.from('S'), prepared.serverName);
-    return [
-      ...this.#remade(unit, prepared),
-      { kind: 'send', bytes: renamed, expected: describing(prepared, undefined) },
-    ];
-  }
-
-  #describePortal(name: string, bytes: Buffer): readonly Step[] {
-    const portal = this.#portals.get(name);
-    if (portal?.prepared.judgement?.kind === 'control') return [{ kind: 'control', reply: message('n') }];
-    const renamed = portal === undefined ? bytes : describePortal(portal.serverName);
-    return [{ kind: 'send', bytes: renamed, expected: describing(portal?.prepared, portal) }];
-  }
-
-  #execute(name: string, rest: Buffer, bytes: Buffer): readonly Step[] {
-    const portal = this.#portals.get(name);
-    if (portal === undefined) return [{ kind: 'send', bytes, expected: { endsWith: 'CIs' } }];
-    const { prepared, serverName } = portal;
-    if (prepared.judgement?.kind === 'control') return [{ kind: 'control', judgement: prepared.judgement }];
-    const steps: Step[] = [];
-    // Only a description tells a query without rows from a command.
-    if (prepared.returnsRows === undefined && !prepared.isDescribing) {
-      const expected = { ...describing(prepared, portal), isOwn: true };
-      steps.push({ kind: 'send', bytes: describePortal(serverName), expected });
-    }
-    const expected: Expected = { endsWith: 'CIs', prepared, portal };
-    return [...steps, { kind: 'send', bytes: message('E', serverName, rest), expected }];
-  }
-
-  #closeStatement(name: string, bytes: Buffer): Step {
-    const prepared = this.#statements.get(name);
-    this.#statements.delete(name);
-    if (prepared === undefined) return { kind: 'send', bytes, expected: { endsWith: '3' } };
-    if (prepared.judgement?.kind === 'control') return { kind: 'control', reply: message('3') };
-    const undo = (): unknown => this.#statements.set(name, prepared);
-    return { kind: 'send', bytes: closeStatement(prepared.serverName), expected: { endsWith: '3', prepared, undo } };
-  }
-
-  #closePortal(name: string, bytes: Buffer): Step {
-    const portal = this.#portals.get(name);
-    this.#portals.delete(name);
-    if (portal === undefined) return { kind: 'send', bytes, expected: { endsWith: '3' } };
-    const { prepared, serverName } = portal;
-    if (prepared.judgement?.kind === 'control') return { kind: 'control', reply: message('3') };
-    const undo = (): unknown => this.#portals.set(name, portal);
-    return { kind: 'send', bytes: closePortal(serverName), expected: { endsWith: '3', prepared, undo } };
-  }
-
-  #newName(): string {
-    this.#names += 1;
-    return `${this.#prefix}_${this.#names}`;
-  }
-
   #heard(lending: Lending, unit: Unit, { type, body, bytes }: Frame): void {
     const [head] = unit.expected;
     const isEnd = head?.endsWith.includes(type) === true;
-    if (isEnd) unit.expected.shift();
+    if (isEnd) {
+      unit.expected.shift();
+      head.onEnd?.();
+    }
     switch (type) {
       case 'Z':
         this.#connection.write(readyForQuery(lending.statusFor(this.#connection)));
         return;
+      case 't': {
+        if (head?.prepared === undefined) break;
+        const reader = new BodyReader(body);
+        head.prepared.parameterTypes = reader.list(() => reader.uint32());
+        if (head.isOwn === true) return;
+        break;
+      }
       case 'T':
       case 'n':
         if (head?.prepared !== undefined) head.prepared.returnsRows = type === 'T';
@@ -382,13 +237,13 @@ export class ExtendedUnits {
         break;
       case 'G':
       case 'W':
-        lending.refuse(copyRefused);
+        lending.verdict.refuse(copyRefused);
         lending.send(message('f', copyRefused));
         return;
       case 'H':
       case 'c':
       case 'd':
-        lending.refuse(copyRefused);
+        lending.verdict.refuse(copyRefused);
         return;
     }
     if (!(isEnd && head.isOwn === true)) this.#connection.write(bytes);
@@ -396,7 +251,7 @@ export class ExtendedUnits {
 
   #answered(lending: Lending, unit: Unit, portal: Portal, rowCount: number | null): void {
     if (!portal.isAnswered) {
-      lending.answer(portal.index ?? untold, rowCount, portal.prepared.returnsRows === true, unit.since);
+      lending.verdict.answer(portal.index ?? untold, rowCount, portal.prepared.returnsRows === true, unit.since);
     }
     portal.isAnswered = true;
     unit.since = performance.now();
@@ -405,7 +260,10 @@ export class ExtendedUnits {
   /** The server passes over everything behind an error. */
   #failed(lending: Lending, unit: Unit, cause: Error, position: string | undefined): void {
     const passedOver = unit.expected.splice(0);
-    for (const { undo } of [...passedOver].reverse()) undo?.();
+    for (const { undo, onEnd } of [...passedOver].reverse()) {
+      undo?.();
+      onEnd?.();
+    }
     const [head] = passedOver;
     const wasFailed = unit.hasFailed;
     unit.hasFailed = true;
@@ -413,26 +271,18 @@ export class ExtendedUnits {
     const { prepared } = head;
     const portal =
       head.portal ?? passedOver.find((each) => each.endsWith === 'CIs' && each.portal?.prepared === prepared)?.portal;
-    const text = portal?.written.text ?? prepared?.text ?? '';
+    const written = portal?.written ?? prepared?.attempt;
+    const text = written?.text ?? prepared?.text ?? '';
     const [statement] = statementsOf(text);
     // What cannot be prepared is not executed, and was not told.
-    const told = portal?.index ?? (statement === undefined ? untold : lending.tell(this.#connection, statement.text));
+    const told =
+      portal?.index ?? (statement === undefined ? untold : lending.verdict.tell(this.#connection, statement.text));
     const at = position === undefined ? undefined : indexOfCodePoint(prepared?.text ?? '', Number(position) - 1);
-    const place = at === undefined ? undefined : (portal?.written.place(at) ?? at) - (statement?.offset ?? 0);
-    lending.fail(
+    const place = at === undefined ? undefined : (written?.place(at) ?? at) - (statement?.offset ?? 0);
+    lending.verdict.fail(
       typeof told === 'number' ? told : untold,
       cause,
       place === undefined || place < 0 ? undefined : codePointAt(statement?.text ?? '', place) + 1,
     );
   }
-}
-
-function describing(prepared: Prepared | undefined, portal: Portal | undefined): Expected {
-  if (prepared === undefined) return { endsWith: 'Tn' };
-  prepared.isDescribing = true;
-  return { endsWith: 'Tn', prepared, portal, undo: () => (prepared.isDescribing = prepared.returnsRows !== undefined) };
-}
-
-function statementsOf(text: string): readonly Statement[] {
-  return postgresqlDialect.split(text).statements;
 }

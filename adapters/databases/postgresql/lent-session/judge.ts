@@ -17,6 +17,8 @@ export type Judgement =
 /** modes: sets what is so anyway. */
 export type Control = 'begin' | 'commit' | 'rollback' | 'modes';
 
+export const copyRefused = 'COPY through a program cannot be shown in a plan.';
+
 export function judge(statement: Statement): Judgement {
   const role = roleOf(statement, postgresqlDialect);
   const tokens = (): readonly Token[] => postgresqlDialect.tokenize(statement.text, 24);
@@ -46,9 +48,7 @@ export function judge(statement: Statement): Judgement {
         ? refused('sent SESSION AUTHORIZATION')
         : { kind: 'statement' };
     default:
-      return copiesThroughClient(statement)
-        ? { kind: 'refused', reason: 'COPY through a program cannot be shown in a plan.' }
-        : { kind: 'statement' };
+      return copiesThroughClient(statement) ? { kind: 'refused', reason: copyRefused } : { kind: 'statement' };
   }
 }
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { ServerFailure, Session } from '../../../../src/adapter/database.js';
+import type { Session } from '../../../../src/adapter/database.js';
 import type { LendOptions, LentOutcome, LentWatch, OpenDoor } from '../../../../src/adapter/lent-session.js';
 import { FlybackError } from '../../../../src/errors/error.js';
-import { serverFailure, sessionError } from '../server-failure.js';
+import { sessionError } from '../server-failure.js';
 import { takeConnection } from '../session.js';
 import type { TakenWire } from '../wire.js';
 import { deferred } from './deferred.js';
@@ -19,34 +19,20 @@ import {
 } from './messages.js';
 import type { ProgramConnection } from './program-connection.js';
 import { Savepoints } from './savepoints.js';
+import { untold, Verdict } from './verdict.js';
 
 /** How long connections may stay when the work is done, and the work when its connection is lost. */
 const graceMs = 2000;
 
-/** Of a statement that is not told to the watch. */
-export const untold = -1;
-
-const tookBack =
-  'The program took back work of its own (ROLLBACK), so what it does cannot be told from the statements that it sends.';
-
-/** Without effect as long as nobody goes back to one. */
-const ofSavepoint = /^(?:savepoint|release)\b/i;
-
 /** One use of the door: who is inside, whose turn it is, and what came of it. */
 export class Lending {
   readonly #session: Session;
-  readonly #watch: LentWatch;
   readonly #wire: TakenWire;
   readonly #parameters: Map<string, string>;
   readonly #connections = new Set<ProgramConnection>();
   readonly #savepoints = new Savepoints(`flyback_lent_${randomBytes(4).toString('hex')}`);
   #status: TransactionStatus = 'T';
-  #refusal: string | undefined;
-  #failure: { readonly index: number; readonly failure: ServerFailure } | undefined;
-  #told = 0;
-  /** What the first connection sent before its set-up was over; undefined while it is not. */
-  #setUp: readonly string[] | undefined;
-  #setUpSoFar: { readonly connection: ProgramConnection; readonly texts: string[] } | undefined;
+  readonly verdict: Verdict;
   /** Settles when nobody waits for a turn any more. */
   #turns: Promise<unknown> = Promise.resolve();
   #owner: ProgramConnection | undefined;
@@ -54,14 +40,12 @@ export class Lending {
   #listener: { readonly onMessage: (frame: Frame) => void; readonly onEnd: () => void } | undefined;
   #lost: Error | undefined;
   readonly #isLost = deferred();
-  /** Of the watch itself. */
-  #fault: { readonly error: unknown } | undefined;
   #lastHeard = performance.now();
   #isOver = false;
 
   private constructor(session: Session, watch: LentWatch, parameters: Map<string, string>) {
     this.#session = session;
-    this.#watch = watch;
+    this.verdict = new Verdict(watch);
     this.#parameters = parameters;
     const wire = takeConnection(session, {
       onMessage: (frame) => this.#heard(frame),
@@ -84,10 +68,6 @@ export class Lending {
     lending.#wire.giveBack();
     if (lending.#lost !== undefined) throw sessionError(lending.#lost, 'The session cannot be lent', 'connected');
     throw new FlybackError('internal', 'A session was to be lent without an open transaction.');
-  }
-
-  get refusal(): string | undefined {
-    return this.#refusal;
   }
 
   get lost(): Error | undefined {
@@ -160,66 +140,12 @@ export class Lending {
     return this.#savepoints.has(connection);
   }
 
-  /** Before a statement is sent: its index, or why it must not be. */
-  tell(connection: ProgramConnection, text: string): number | { readonly reason: string } {
-    if (this.#setUp === undefined) {
-      this.#setUpSoFar ??= { connection, texts: [] };
-      if (this.#setUpSoFar.connection === connection) this.#setUpSoFar.texts.push(text);
-      connection.setUpSent += 1;
-      return untold;
-    }
-    if (!connection.isSetUp) {
-      const found = this.#setUp.indexOf(text, connection.setUpSent);
-      if (found !== -1) {
-        connection.setUpSent = found + 1;
-        return untold;
-      }
-      connection.isSetUp = true;
-    }
-    if (ofSavepoint.test(text)) return untold;
-    const reason = this.#ask(() => this.#watch.onStatement(text));
-    if (reason !== undefined) return { reason };
-    this.#told += 1;
-    return this.#told - 1;
-  }
-
-  answer(index: number, rowCount: number | null, returnsRows: boolean, since: number): void {
-    if (index === untold) return;
-    const durationMs = performance.now() - since;
-    this.#ask(() => this.#watch.onAnswer({ rowCount, returnsRows, durationMs }) as undefined);
-  }
-
-  /** Something that only a mistake of flyback brings about. */
-  fault(error: unknown): void {
-    this.#fault ??= { error };
-  }
-
-  /** What the watch throws must not end up in a socket's event. */
-  #ask(call: () => string | undefined): string | undefined {
-    try {
-      return call();
-    } catch (error) {
-      this.#fault ??= { error };
-      return 'flyback could not take this statement down.';
-    }
-  }
-
-  /** The first that went wrong is what counts. `position`: of the text that was told, in code points. */
-  fail(index: number, cause: Error, position: number | undefined): void {
-    if (this.#failure !== undefined || this.#refusal !== undefined) return;
-    this.#failure = { index, failure: { ...serverFailure(cause), position } };
-  }
-
-  refuse(reason: string): void {
-    if (this.#failure === undefined) this.#refusal ??= reason;
-  }
-
   /** Does what the program means for its own transaction; the answer is a CommandComplete or an ErrorResponse. */
   async control(connection: ProgramConnection, what: Control): Promise<Buffer> {
     const name = this.#savepoints.nameOf(connection);
     switch (what) {
       case 'begin': {
-        if (this.#refusal !== undefined) return errorResponse('ERROR', '0A000', this.#refusal);
+        if (this.verdict.refusal !== undefined) return errorResponse('ERROR', '0A000', this.verdict.refusal);
         if (name !== undefined) return tag('BEGIN');
         const made = this.#savepoints.add(connection);
         const refused = await this.#own(`SAVEPOINT ${made}`);
@@ -232,13 +158,13 @@ export class Lending {
       case 'rollback': {
         if (name === undefined) return tag(what === 'commit' ? 'COMMIT' : 'ROLLBACK');
         // A server rolls back what has failed, whatever it is told.
-        if (what === 'commit' && this.#status === 'T' && this.#refusal === undefined) {
+        if (what === 'commit' && this.#status === 'T' && this.verdict.refusal === undefined) {
           const released = this.#savepoints.commit(connection);
           const refused = released === undefined ? undefined : await this.#own(`RELEASE SAVEPOINT ${released}`);
           return refused ?? tag('COMMIT');
         }
         const isThere = this.#savepoints.rollback(connection);
-        this.refuse(tookBack);
+        this.verdict.tookBack();
         const refused = isThere
           ? await this.#own(`ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`)
           : undefined;
@@ -247,20 +173,15 @@ export class Lending {
     }
   }
 
-  /** The program goes back to a savepoint of its own. */
-  goesBack(): void {
-    this.refuse(tookBack);
-  }
-
   /** Runs a statement of the door's own; the ErrorResponse, if it was refused. */
   async #own(sql: string): Promise<Buffer | undefined> {
     let refused: Buffer | undefined;
     await this.exchange(query(sql), ({ type, bytes, body }) => {
       if (type !== 'E') return;
       refused ??= bytes;
-      this.fail(untold, serverError(body), undefined);
+      this.verdict.fail(untold, serverError(body), undefined);
     });
-    if (this.#lost !== undefined) this.fail(untold, this.#lost, undefined);
+    if (this.#lost !== undefined) this.verdict.fail(untold, this.#lost, undefined);
     return refused;
   }
 
@@ -271,7 +192,8 @@ export class Lending {
     }
     if (frame.type === 'Z') {
       this.#status = frame.body.toString('latin1') as TransactionStatus;
-      if (this.#status === 'I') this.refuse("The transaction in which the program's work was to be done has ended.");
+      if (this.#status === 'I')
+        this.verdict.refuse("The transaction in which the program's work was to be done has ended.");
     }
     this.#listener?.onMessage(frame);
     if (frame.type === 'Z') this.#endExchange();
@@ -283,13 +205,9 @@ export class Lending {
     ended?.onEnd();
   }
 
-  #setUpEnds(): void {
-    this.#setUp ??= this.#setUpSoFar?.texts ?? [];
-  }
-
   /** As LentSession.lend, once. */
   async run({ idleMs }: LendOptions, work: (door: OpenDoor) => Promise<void>): Promise<LentOutcome> {
-    const working = (async () => work({ setUpEnds: () => this.#setUpEnds() }))();
+    const working = (async () => work({ setUpEnds: () => this.verdict.setUpEnds() }))();
     // Whether or not anybody still waits for it.
     working.catch(() => undefined);
     const idle = this.#watchIdle(idleMs);
@@ -309,25 +227,15 @@ export class Lending {
       // DEALLOCATE ALL and DISCARD PLANS reach flyback's own too.
       this.#session.forgetPlans();
     }
-    return this.#outcome();
+    return this.verdict.outcome(this.#lost);
   }
 
   /** Savepoints of the door that a program has left open. */
   async #settleSavepoints(): Promise<void> {
     const lowest = this.#savepoints.lowest;
     if (lowest === undefined || this.#lost !== undefined) return;
-    this.refuse('The program began a transaction and neither committed it nor took it back.');
+    this.verdict.refuse('The program began a transaction and neither committed it nor took it back.');
     if (this.#status === 'T') await this.#own(`RELEASE SAVEPOINT ${lowest}`);
-  }
-
-  #outcome(): LentOutcome {
-    if (this.#fault !== undefined) throw this.#fault.error;
-    if (this.#failure !== undefined) return { kind: 'failed', ...this.#failure };
-    if (this.#lost !== undefined) throw sessionError(this.#lost, 'The session that was lent broke', 'connected');
-    if (this.#refusal !== undefined) {
-      return { kind: 'refused', reason: this.#refusal, wentBack: this.#refusal === tookBack };
-    }
-    return { kind: 'done' };
   }
 
   /** Connections end by themselves soon after the work, or are ended. */
@@ -399,5 +307,9 @@ async function readParameters(session: Session): Promise<Map<string, string>> {
   const [answer] = await session.query(
     `SELECT n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest(ARRAY[${names}]) AS n`,
   );
-  return new Map(answer?.rows.flatMap(([name, value]) => (name == null || value == null ? [] : [[name, value]])));
+  return new Map(
+    answer?.rows.flatMap(([name, value]) =>
+      typeof name === 'string' && typeof value === 'string' ? [[name, value]] : [],
+    ),
+  );
 }

@@ -62,30 +62,50 @@ const typeNames: Readonly<Record<number, string>> = {
   3807: 'jsonb[]',
 };
 
+/** A place where $n stands, as UTF-16 indexes. */
+interface Place {
+  readonly number: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+function placesOf(text: string): readonly Place[] {
+  if (!text.includes('$')) return [];
+  const tokens = tokenizeStatement(text);
+  return tokens.flatMap(({ kind, value, offset }, index) => {
+    const next = tokens[index + 1];
+    if (kind !== 'sign' || value !== '$' || next?.kind !== 'number' || next.offset !== offset + 1) return [];
+    const digits = /^\d+/.exec(next.value)?.[0] ?? '';
+    return [{ number: Number(digits), start: offset, end: offset + 1 + digits.length }];
+  });
+}
+
+/** Numbers of the parameters that stand in more than one place. */
+export function repeatedParameters(text: string): ReadonlySet<number> {
+  const seen = new Set<number>();
+  const repeated = new Set<number>();
+  for (const { number } of placesOf(text)) (seen.has(number) ? repeated : seen).add(number);
+  return repeated;
+}
+
 /**
- * The statement with its values written into it. A value has the type that the program named, else the one that the place
- * where it stands gives it, as a parameter would.
+ * The statement with its values written into it. A value has the type that the parameter is given, else the one that the
+ * place where it stands gives it, as a parameter would.
  */
 export function writeLiterals(text: string, parameters: readonly Parameter[]): WrittenStatement {
-  const tokens = parameters.length === 0 ? [] : tokenizeStatement(text);
   const parts: string[] = [];
   const shifts: { readonly from: number; readonly by: number }[] = [];
   let behind = 0;
   let shift = 0;
-  for (const [index, token] of tokens.entries()) {
-    if (token.kind !== 'sign' || token.value !== '$') continue;
-    const number = tokens[index + 1];
-    const digits =
-      number?.kind === 'number' && number.offset === token.offset + 1 ? /^\d+/.exec(number.value)?.[0] : '';
-    const parameter = digits === undefined || digits === '' ? undefined : parameters[Number(digits) - 1];
-    if (parameter === undefined || digits === undefined) continue;
-    const end = token.offset + 1 + digits.length;
+  for (const { number, start, end } of parameters.length === 0 ? [] : placesOf(text)) {
+    const parameter = parameters[number - 1];
+    if (parameter === undefined) continue;
     const literal = literalOf(parameter);
     // Only a parameter may have a field or an element taken from it without more ado.
     const written = /^\s*[.[]/.test(text.slice(end)) ? `(${literal})` : literal;
-    parts.push(text.slice(behind, token.offset), written);
+    parts.push(text.slice(behind, start), written);
     behind = end;
-    shift += written.length - (end - token.offset);
+    shift += written.length - (end - start);
     shifts.push({ from: end, by: shift });
   }
   parts.push(text.slice(behind));

@@ -198,3 +198,4 @@ export const query = (sql: string): Buffer => message('Q', sql);
 export const closeStatement = (name: string): Buffer => message('C', Buffer.from('S'), name);
 export const closePortal = (name: string): Buffer => message('C', Buffer.from('P'), name);
 export const describePortal = (name: string): Buffer => message('D', Buffer.from('P'), name);
+export const describeStatement = (name: string): Buffer => message('D', Buffer.from('S'), name);

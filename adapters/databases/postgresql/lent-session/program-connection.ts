@@ -249,7 +249,7 @@ export class ProgramConnection {
         else await this.#units.run(lending, segment.messages, segment.kind === 'sync');
       }
     } catch (error) {
-      if (!(error instanceof ProtocolViolation)) lending.fault(error);
+      if (!(error instanceof ProtocolViolation)) lending.verdict.fault(error);
       this.#turnAway('08P01', error instanceof ProtocolViolation ? error.message : 'flyback failed.');
     }
     try {
@@ -263,8 +263,8 @@ export class ProgramConnection {
   }
 
   #refuseCall(lending: Lending): void {
-    lending.refuse('The program called a function by its number, which cannot be shown in a plan.');
-    this.write(errorResponse('ERROR', '0A000', lending.refusal ?? ''), readyForQuery(lending.statusFor(this)));
+    lending.verdict.refuse('The program called a function by its number, which cannot be shown in a plan.');
+    this.write(errorResponse('ERROR', '0A000', lending.verdict.refusal ?? ''), readyForQuery(lending.statusFor(this)));
   }
 
   async #next(): Promise<Segment | undefined> {

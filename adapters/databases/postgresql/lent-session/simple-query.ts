@@ -1,11 +1,10 @@
 import { postgresqlDialect } from '../dialect.js';
-import { judge } from './judge.js';
-import { untold, type Lending } from './lending.js';
+import { copyRefused, judge } from './judge.js';
+import type { Lending } from './lending.js';
 import { errorFields, errorResponse, message, query, readyForQuery, rowCountOf, serverError } from './messages.js';
 import { codePointAt, indexOfCodePoint } from './positions.js';
 import type { ProgramConnection } from './program-connection.js';
-
-const copyRefused = 'COPY through a program cannot be shown in a plan.';
+import { untold } from './verdict.js';
 
 /** A text of one or more statements, in one message (PostgreSQL manual, "Simple Query"). */
 export async function runSimpleQuery(connection: ProgramConnection, lending: Lending, text: string): Promise<void> {
@@ -28,12 +27,12 @@ async function run(connection: ProgramConnection, lending: Lending, text: string
     return;
   }
   const refuse = (reason: string): void => {
-    lending.refuse(reason);
+    lending.verdict.refuse(reason);
     const status = lending.hasBegun(connection) ? 'E' : 'I';
     connection.write(errorResponse('ERROR', '0A000', reason), readyForQuery(status));
   };
-  if (lending.refusal !== undefined) {
-    refuse(lending.refusal);
+  if (lending.verdict.refusal !== undefined) {
+    refuse(lending.verdict.refusal);
     return;
   }
   const indexes: number[] = [];
@@ -49,12 +48,12 @@ async function run(connection: ProgramConnection, lending: Lending, text: string
       );
       return;
     }
-    lending.goesBack();
+    lending.verdict.tookBack();
     indexes.push(untold);
   }
   if (indexes.length === 0) {
     for (const statement of statements) {
-      const told = lending.tell(connection, statement.text);
+      const told = lending.verdict.tell(connection, statement.text);
       if (typeof told !== 'number') {
         refuse(told.reason);
         return;
@@ -71,7 +70,7 @@ async function run(connection: ProgramConnection, lending: Lending, text: string
     const at = pointed < answered ? Math.min(answered, indexes.length - 1) : pointed;
     const offset = statements[at]?.offset ?? 0;
     const isWithin = place !== undefined && pointed === at;
-    lending.fail(
+    lending.verdict.fail(
       indexes[at] ?? untold,
       cause,
       isWithin ? codePointAt(text.slice(offset), place - offset) + 1 : undefined,
@@ -86,7 +85,7 @@ async function run(connection: ProgramConnection, lending: Lending, text: string
         returnsRows = true;
         break;
       case 'C':
-        lending.answer(indexes[answered] ?? untold, rowCountOf(body), returnsRows, since);
+        lending.verdict.answer(indexes[answered] ?? untold, rowCountOf(body), returnsRows, since);
         answered += 1;
         returnsRows = false;
         since = performance.now();
@@ -96,13 +95,13 @@ async function run(connection: ProgramConnection, lending: Lending, text: string
         break;
       case 'G':
       case 'W':
-        lending.refuse(copyRefused);
+        lending.verdict.refuse(copyRefused);
         lending.send(message('f', copyRefused));
         return;
       case 'H':
       case 'c':
       case 'd':
-        lending.refuse(copyRefused);
+        lending.verdict.refuse(copyRefused);
         return;
     }
     connection.write(bytes);

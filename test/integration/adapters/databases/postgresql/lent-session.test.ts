@@ -10,6 +10,7 @@ import type { Session } from '../../../../../src/adapter/database.js';
 import type { LentAnswer, LentOutcome, LentSession, OpenDoor } from '../../../../../src/adapter/lent-session.js';
 import { loadProjectConfig } from '../../../../../src/compose/open-project.js';
 import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../../../../harness/postgres.js';
+import { startProxy } from '../../../../harness/proxy.js';
 
 interface Lent {
   readonly outcome: LentOutcome;
@@ -65,8 +66,8 @@ forEachMajor((server) => {
   };
   /** A program with one connection, which needs no set-up. */
   const program = (work: (client: pg.Client) => Promise<void>, use?: Use): Promise<Lent> =>
-    lend(async ({ setUpEnds }) => {
-      setUpEnds();
+    lend(async (inside) => {
+      inside.setUpEnds();
       const client = await connectClient(door);
       await work(client);
       await client.end();
@@ -105,13 +106,13 @@ forEachMajor((server) => {
     });
 
     test('of many connections run one after the other', async () => {
-      const { outcome, told } = await lend(async ({ setUpEnds }) => {
-        setUpEnds();
+      const { outcome, told } = await lend(async (inside) => {
+        inside.setUpEnds();
         const clients = await Promise.all([1, 2, 3].map(() => connectClient(door)));
         await Promise.all(
-          clients.flatMap((client, at) =>
-            [1, 2, 3].map((n) => client.query('INSERT INTO t VALUES ($1, $2)', [at * 3 + n, `${String(at)}`])),
-          ),
+          clients.map(async (client, at) => {
+            for (const n of [1, 2, 3]) await client.query('INSERT INTO t VALUES ($1, $2)', [at * 3 + n, String(at)]);
+          }),
         );
         await Promise.all(clients.map((client) => client.end()));
       });
@@ -121,8 +122,8 @@ forEachMajor((server) => {
     });
 
     test('that are prepared under a name have it for their connection alone', async () => {
-      const { outcome, told } = await lend(async ({ setUpEnds }) => {
-        setUpEnds();
+      const { outcome, told } = await lend(async (inside) => {
+        inside.setUpEnds();
         const [one, two] = [await connectClient(door), await connectClient(door)];
         const first = { name: 'same', text: 'SELECT $1::int + 1 AS n' };
         const second = { name: 'same', text: 'SELECT $1::int * 10 AS n' };
@@ -183,8 +184,8 @@ forEachMajor((server) => {
         -- $5's
         $5::boolean AS "$6", ($6::text[])[1] AS g, E'\\'$1' || $1 AS h`;
       const { outcome } = await lend(
-        async ({ setUpEnds }) => {
-          setUpEnds();
+        async (inside) => {
+          inside.setUpEnds();
           const client = await connectClient(door);
           await fc.assert(
             fc.asyncProperty(value, async ({ text: string, number, nothing, bytes, flag, list }) => {
@@ -198,13 +199,18 @@ forEachMajor((server) => {
           );
           await client.end();
         },
-        { objects: (told) => void (last = told) },
+        {
+          objects: (told) => {
+            last = told;
+            return undefined;
+          },
+        },
       );
       expect(outcome).toEqual({ kind: 'done' });
     });
     test('name the types that the program names', async () => {
-      const { told, outcome } = await lend(async ({ setUpEnds }) => {
-        setUpEnds();
+      const { told, outcome } = await lend(async (inside) => {
+        inside.setUpEnds();
         const socket = await logIn(door);
         const parse = Buffer.concat([text('', 'SELECT $1, $2, ($3)'), int16(3), int32(20), int32(0), int32(23)]);
         const five = Buffer.from([0, 0, 0, 5]);
@@ -222,9 +228,41 @@ forEachMajor((server) => {
       expect(told).toEqual(["SELECT '42'::bigint, NULL, ('5'::integer)"]);
     });
 
+    test('whose values tell their types in one place only have them in all', async () => {
+      const { outcome, told } = await program(async (client) => {
+        expect((await client.query('SELECT $1::int + 1 AS a, $1 AS b', [5])).rows).toEqual([{ a: 6, b: 5 }]);
+        await client.query('INSERT INTO t VALUES ($1, $2)', [1, Buffer.from('as bytes')]);
+        const named = { name: 'n', text: 'SELECT $1::int AS a, $1 AS b' };
+        for (const value of [1, 2]) expect((await client.query(named, [value])).rows).toEqual([{ a: value, b: value }]);
+        await expect(client.query('SELECT $1::int, $1, missing', [1])).rejects.toMatchObject({ code: '42703' });
+      });
+      expect(told).toEqual([
+        "SELECT '5'::integer::int + 1 AS a, '5'::integer AS b",
+        "INSERT INTO t VALUES ('1', 'as bytes'::text)",
+        "SELECT '1'::integer::int AS a, '1'::integer AS b",
+        "SELECT '2'::integer::int AS a, '2'::integer AS b",
+        "SELECT '1'::int, '1', missing",
+      ]);
+      expect(outcome).toMatchObject({ kind: 'failed', index: 4, failure: { position: 23 } });
+    });
+
+    test('may be long, and have many values', async () => {
+      const long = 'x'.repeat(5_000_000);
+      const ids = Array.from({ length: 40_000 }, (_, id) => id);
+      const { outcome, told } = await program(async (client) => {
+        const places = ids.map((id) => `($${String(id + 1)}::int)`).join(',');
+        const sum = `SELECT sum(n)::int AS sum FROM (VALUES ${places}) AS v (n)`;
+        expect((await client.query(sum, ids)).rows).toEqual([{ sum: (39_999 * 40_000) / 2 }]);
+        expect((await client.query('SELECT $1::text AS long', [long])).rows).toEqual([{ long }]);
+      });
+      expect(outcome).toEqual({ kind: 'done' });
+      expect(told[0]?.endsWith("('39999'::int)) AS v (n)")).toBe(true);
+      expect(told[1]?.length).toBe(long.length + "SELECT ''::text AS long".length);
+    });
+
     test('may come with Flush, and stay open while others wait', async () => {
-      const { outcome, told, answers } = await lend(async ({ setUpEnds }) => {
-        setUpEnds();
+      const { outcome, told, answers } = await lend(async (inside) => {
+        inside.setUpEnds();
         const [socket, other] = [await logIn(door), await connectClient(door)];
         socket.write(frame('P', text('', 'SELECT generate_series(1, 5)'), int16(0)));
         socket.write(frame('B', text('', ''), int16(0), int16(0), int16(0)));
@@ -247,11 +285,11 @@ forEachMajor((server) => {
 
   describe('a set-up', () => {
     test('is not told, on any connection; what comes behind it is', async () => {
-      const { outcome, told } = await lend(async ({ setUpEnds }) => {
+      const { outcome, told } = await lend(async (inside) => {
         const first = await connectClient(door);
         await first.query("SET TIME ZONE 'UTC'");
         await first.query('SELECT $1::int', [1]);
-        setUpEnds();
+        inside.setUpEnds();
         await first.query('SELECT $1::int', [1]);
         const second = await connectClient(door);
         await second.query("SET TIME ZONE 'UTC'");
@@ -297,8 +335,8 @@ forEachMajor((server) => {
     });
 
     test('show their status to those who began them', async () => {
-      await lend(async ({ setUpEnds }) => {
-        setUpEnds();
+      await lend(async (inside) => {
+        inside.setUpEnds();
         const [one, two] = [await logIn(door), await logIn(door)];
         const status = async (socket: RawProgram, sql: string): Promise<string> => {
           socket.write(frame('Q', text(sql)));
@@ -317,8 +355,8 @@ forEachMajor((server) => {
     });
 
     test('may end in another order than they began', async () => {
-      const { outcome } = await lend(async ({ setUpEnds }) => {
-        setUpEnds();
+      const { outcome } = await lend(async (inside) => {
+        inside.setUpEnds();
         const [one, two] = [await connectClient(door), await connectClient(door)];
         await one.query('BEGIN');
         await two.query('BEGIN');
@@ -405,6 +443,23 @@ forEachMajor((server) => {
       }
     });
 
+    test('everything after an error of the watch, which is thrown', async () => {
+      const watches = [
+        { onStatement: () => fault(), onAnswer: () => undefined },
+        { onStatement: () => undefined, onAnswer: () => fault() },
+      ];
+      for (const watch of watches) {
+        const lent = door.lend(watch, { idleMs: 20_000 }, async (inside) => {
+          inside.setUpEnds();
+          const client = await connectClient(door);
+          await client.query('SELECT $1::int', [1]).catch(() => undefined);
+          await client.end();
+        });
+        await expect(lent).rejects.toThrow('of the watch');
+        expect((await session.query('SELECT 1'))[0]?.rows).toEqual([['1']]);
+      }
+    });
+
     test('what is no statement: COPY of a file is one', async () => {
       const { outcome } = await program(async (client) => {
         await expect(client.query("COPY t FROM '/nowhere/at/all'")).rejects.toMatchObject({ code: '58P01' });
@@ -437,7 +492,7 @@ forEachMajor((server) => {
         );
       });
       const told = "SELECT 'a long value 𝄞'::text || '𝄞', missing";
-      expect(outcome).toMatchObject({ failure: { position: [...told].join('').length - 'missing'.length - 2 + 1 } });
+      expect(outcome).toMatchObject({ failure: { position: told.indexOf('missing') + 1 - 2 } });
     });
 
     test('in a text of several is that of the statement it is in', async () => {
@@ -464,6 +519,37 @@ forEachMajor((server) => {
         failure: { serverCode: '57P01', connectionLost: true },
       });
       await expect(session.query('SELECT 1')).rejects.toMatchObject({ code: 'connection-lost', serverCode: '57P01' });
+    });
+
+    test('of the connection without a last word is told too', async () => {
+      const proxy = await startProxy({
+        serverUrl: server.url,
+        onMessage: ({ from, type, bytes }) =>
+          from === 'client' && type === 'P' && bytes.includes('cut') ? 'cut-before' : 'pass',
+      });
+      const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
+      url.host = `127.0.0.1:${String(proxy.port)}`;
+      const own = await connect({ ...database, jdbcUrl: `jdbc:${url.href}` });
+      await own.query('BEGIN');
+      const ownDoor = await postgresql.lend?.(own);
+      try {
+        const watch = { onStatement: () => undefined, onAnswer: () => undefined };
+        const outcome = await ownDoor?.lend(watch, { idleMs: 20_000 }, async (inside) => {
+          inside.setUpEnds();
+          const client = await connectClient(ownDoor);
+          client.on('error', () => undefined);
+          await expect(client.query("SELECT 'cut', $1::int", [1])).rejects.toThrow();
+        });
+        expect(outcome).toMatchObject({
+          kind: 'failed',
+          index: 0,
+          failure: { serverCode: undefined, connectionLost: true },
+        });
+      } finally {
+        await ownDoor?.close();
+        await own.close();
+        await proxy.stop();
+      }
     });
 
     test('of the connection between two statements is thrown', async () => {
@@ -500,7 +586,9 @@ forEachMajor((server) => {
         await expect(lend(() => Promise.resolve())).rejects.toMatchObject({ code: 'internal' });
       });
       for (const n of [1, 2]) {
-        const { told } = await program(async (client) => void (await client.query(`SELECT ${String(n)}`)));
+        const { told } = await program(async (client) => {
+          await client.query(`SELECT ${String(n)}`);
+        });
         expect(told).toEqual([`SELECT ${String(n)}`]);
       }
     });
@@ -543,8 +631,8 @@ forEachMajor((server) => {
     });
 
     test('to bytes that come one at a time', async () => {
-      const { outcome, told } = await lend(async ({ setUpEnds }) => {
-        setUpEnds();
+      const { outcome, told } = await lend(async (inside) => {
+        inside.setUpEnds();
         const socket = await logIn(door, 1);
         for (const byte of frame('Q', text("SELECT 'ä'"))) {
           socket.write(Buffer.from([byte]));
@@ -604,15 +692,20 @@ forEachMajor((server) => {
     });
 
     test('is busy does not', async () => {
-      const { outcome } = await program(async (client) => void (await client.query('SELECT pg_sleep(0.7)')), {
-        idleMs: 300,
-      });
+      const { outcome } = await program(
+        async (client) => {
+          await client.query('SELECT pg_sleep(0.7)');
+        },
+        {
+          idleMs: 300,
+        },
+      );
       expect(outcome).toEqual({ kind: 'done' });
     });
 
     test('leaves its connection open has it ended, with what is under way answered', async () => {
-      const { outcome, answers } = await lend(async ({ setUpEnds }) => {
-        setUpEnds();
+      const { outcome, answers } = await lend(async (inside) => {
+        inside.setUpEnds();
         const client = await connectClient(door);
         client.on('error', () => undefined);
         client.query("INSERT INTO t SELECT 1, 'a' FROM pg_sleep(0.2)").catch(() => undefined);
@@ -660,7 +753,7 @@ forEachMajor((server) => {
 
   describe('Knex', () => {
     const withKnex = (work: (knex: Knex) => Promise<void>): Promise<Lent> =>
-      lend(async ({ setUpEnds }) => {
+      lend(async (inside) => {
         const { host, port, user, password, databaseName } = door.address;
         const knex = knexFactory({
           client: 'pg',
@@ -668,7 +761,7 @@ forEachMajor((server) => {
           pool: { min: 0, max: 4 },
         });
         await knex.raw('SELECT 1');
-        setUpEnds();
+        inside.setUpEnds();
         try {
           await work(knex);
         } finally {
@@ -680,7 +773,9 @@ forEachMajor((server) => {
       const { outcome, told } = await withKnex(async (knex) => {
         await knex.transaction(async (outer) => {
           await outer.schema.createTable('k', (table) => void table.increments('id').primary());
-          await outer.transaction(async (inner) => void (await inner('t').insert({ id: 1, note: "it's" })));
+          await outer.transaction(async (inner) => {
+            await inner('t').insert({ id: 1, note: "it's" });
+          });
         });
         expect(await knex('t').where('id', 1).first()).toEqual({ id: 1, note: "it's" });
       });
@@ -699,7 +794,9 @@ forEachMajor((server) => {
     test('whose transaction fails is told as failed', async () => {
       const { outcome } = await withKnex(async (knex) => {
         await expect(
-          knex.transaction(async (trx) => void (await trx('missing').insert({ id: 1 }))),
+          knex.transaction(async (trx) => {
+            await trx('missing').insert({ id: 1 });
+          }),
         ).rejects.toMatchObject({ code: '42P01' });
       });
       expect(outcome).toMatchObject({ kind: 'failed', index: 0, failure: { serverCode: '42P01' } });
@@ -708,7 +805,7 @@ forEachMajor((server) => {
 
   describe('Sequelize', () => {
     test('works in a transaction and beside it', async () => {
-      const { outcome, told } = await lend(async ({ setUpEnds }) => {
+      const { outcome, told } = await lend(async (inside) => {
         const { host, port, user, password, databaseName } = door.address;
         const sequelize = new Sequelize(databaseName, user, password, {
           host,
@@ -717,7 +814,7 @@ forEachMajor((server) => {
           logging: false,
         });
         await sequelize.authenticate();
-        setUpEnds();
+        inside.setUpEnds();
         await sequelize.transaction(async (transaction) => {
           await sequelize.query('INSERT INTO t VALUES ($1, $2)', { bind: [1, 'a'], transaction });
           await sequelize.query("INSERT INTO t VALUES (2, 'beside')");
@@ -748,6 +845,10 @@ async function connect(database: TestDatabase): Promise<Session> {
   });
   if (config.connection === undefined) throw new Error('No connection.');
   return postgresql.connect(config.connection);
+}
+
+function fault(): never {
+  throw new Error('of the watch');
 }
 
 async function connectClient(door: LentSession, other: pg.ClientConfig = {}): Promise<pg.Client> {
