@@ -177,7 +177,7 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
   const { table, history, migrations, context } = parts;
   const recordTable = recordTableOf(config, table);
   const functions = runsFunctions(toolbox, config.tool)
-    ? new FunctionRunner({ toolbox, settings: config.tool, environment: config.environment })
+    ? new FunctionRunner({ toolbox, settings: config.tool, environment: config.environment.reveal() })
     : undefined;
   const placeholders: Omit<PlaceholderContext, 'file'> = {
     defaultSchema: table.schema,

@@ -377,7 +377,11 @@ forEachMajor((server) => {
         expect((await client.query('ROLLBACK')).command).toBe('ROLLBACK');
         await expect(client.query('SELECT 1')).rejects.toThrow(/took back work of its own/);
       });
-      expect(outcome).toMatchObject({ kind: 'refused', reason: /took back work of its own/ });
+      expect(outcome).toMatchObject({
+        kind: 'refused',
+        reason: expect.stringMatching(/took back work of its own/) as string,
+        wentBack: true,
+      });
       expect(await notes()).toEqual([]);
     });
 
@@ -396,7 +400,7 @@ forEachMajor((server) => {
         await client.query('BEGIN');
         await client.query("INSERT INTO t VALUES (1, 'a')");
       });
-      expect(outcome).toMatchObject({ kind: 'refused', reason: /neither committed/ });
+      expect(outcome).toMatchObject({ kind: 'refused', reason: expect.stringMatching(/neither committed/) as string });
       expect(await notes()).toEqual([['a']]);
     });
   });
@@ -420,7 +424,7 @@ forEachMajor((server) => {
         await expect(client.query(sql)).rejects.toMatchObject({ code: '0A000', message: reason });
         await expect(client.query('SELECT $1::int', [1])).rejects.toMatchObject({ message: reason });
       });
-      expect(outcome).toEqual({ kind: 'refused', reason: expect.stringMatching(reason) as string });
+      expect(outcome).toEqual({ kind: 'refused', wentBack: false, reason: expect.stringMatching(reason) as string });
       expect(told).toEqual([]);
       expect((await session.query('SELECT 1'))[0]?.rows).toEqual([['1']]);
     });
@@ -437,7 +441,7 @@ forEachMajor((server) => {
           },
           { objects },
         );
-        expect(outcome).toEqual({ kind: 'refused', reason: 'Not this.' });
+        expect(outcome).toEqual({ kind: 'refused', wentBack: false, reason: 'Not this.' });
         expect([told.length, answers.length]).toEqual([1, 1]);
         expect(await notes()).toEqual([['a']]);
       }
@@ -653,7 +657,7 @@ forEachMajor((server) => {
         expect(await socket.until('Z')).toEqual(['E', 'Z']);
         socket.write(frame('X'));
       });
-      expect(outcome).toMatchObject({ kind: 'refused', reason: /by its number/ });
+      expect(outcome).toMatchObject({ kind: 'refused', reason: expect.stringMatching(/by its number/) as string });
     });
 
     test('to a cancel of what is under way, by who sent it', async () => {
@@ -780,11 +784,9 @@ forEachMajor((server) => {
         expect(await knex('t').where('id', 1).first()).toEqual({ id: 1, note: "it's" });
       });
       expect(outcome).toEqual({ kind: 'done' });
-      expect(told.map((sql) => sql.replace(/trx\d+/, 'trx'))).toEqual([
+      expect(told).toEqual([
         'create table "k" ("id" serial primary key)',
-        'SAVEPOINT trx',
         `insert into "t" ("id", "note") values ('1', 'it''s')`,
-        'RELEASE SAVEPOINT trx',
         `select * from "t" where "id" = '1' limit '1'`,
       ]);
       await session.query('ROLLBACK');
