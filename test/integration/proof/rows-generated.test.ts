@@ -72,6 +72,12 @@ const shapes: readonly Shape[] = [
     mayRepeat: ['a'],
   },
   {
+    what: 'a column and a check that call what names things without their schema',
+    sql: `SET LOCAL search_path = app; CREATE DOMAIN word AS text;
+ CREATE FUNCTION loud(text) RETURNS word IMMUTABLE LANGUAGE sql AS 'SELECT upper($1)::word';
+ CREATE TABLE t (a text, b text GENERATED ALWAYS AS (loud(a)) STORED, c int CHECK (loud(c::text) <> ''))`,
+  },
+  {
     what: 'a composite type',
     sql: 'CREATE TYPE app.place AS (street text, "no" int, at point); CREATE TABLE app.t (a app.place, b app.place[])',
   },

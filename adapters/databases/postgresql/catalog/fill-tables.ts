@@ -47,10 +47,16 @@ export async function fillTables(
   reach: FillReach = 'full',
 ): Promise<readonly FilledTable[]> {
   if (names.length === 0) return [];
-  return withSettings(session, async (replica) => {
+  return withSettings(session, async ({ replica, searchPath }) => {
     const facts = await readFillFacts(session, names);
     const filling = new Filling(session, facts, replica, reach);
+    // What columns and checks call may name things without their schema, and finds them where the session would.
+    const usePath = (path: string): Promise<unknown> =>
+      session.query(`SELECT pg_catalog.set_config('search_path', ${quoteLiteral(path)}, true)`);
+    await usePath(searchPath);
     await filling.run();
+    await usePath(plainSettings['search_path'] ?? '');
+    await filling.count();
     return filling.result(names);
   });
 }
@@ -110,8 +116,15 @@ function orphansSql(names: readonly string[]): string {
  AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)) q ORDER BY 1, 2`;
 }
 
+interface Settings {
+  /** Triggers and rules are off. */
+  readonly replica: boolean;
+  /** What it was before. */
+  readonly searchPath: string;
+}
+
 /** Runs work with plain settings and, where the role may, in replica mode; the settings are as before afterwards. */
-async function withSettings<T>(session: Session, work: (replica: boolean) => Promise<T>): Promise<T> {
+async function withSettings<T>(session: Session, work: (place: Settings) => Promise<T>): Promise<T> {
   const replica = session.facts.mayUseReplicaMode;
   const names = [...Object.keys(plainSettings), ...(replica ? ['session_replication_role'] : [])];
   const [were] = await session.query(
@@ -120,8 +133,8 @@ async function withSettings<T>(session: Session, work: (replica: boolean) => Pro
     }`,
   );
   try {
-    const result = await work(replica);
     const values = were?.rows[0] ?? [];
+    const result = await work({ replica, searchPath: values[names.indexOf('search_path')] ?? '' });
     await session.query(
       `RELEASE SAVEPOINT flyback_filling; SELECT ${names.map((name, at) => `pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(values[at] ?? '')}, true)`).join(', ')}`,
     );
@@ -169,6 +182,10 @@ class Filling {
     for (const table of this.#inOrder()) this.#outcomes.set(table.oid, await this.#fill(table));
     await this.#putLateKeys();
     await this.#dropOrphans();
+  }
+
+  /** With plain settings: looks at which rows there are, and remembers them. */
+  async count(): Promise<void> {
     const filled = [...this.#outcomes].flatMap(([oid, { rows }]) => {
       const table = this.#facts.tables.get(oid);
       return rows === 0 || table?.kind !== 'r' ? [] : [table];
