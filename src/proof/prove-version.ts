@@ -111,7 +111,10 @@ export async function proveVersionThere(
   const complete = { ...withoutRows, generated, notes };
   if (withRows.failed !== undefined) return finish('failed', { ...complete, reason: withRows.failed });
   if (unsuited !== undefined) return finish(verdict.grade, complete);
-  const lost = withRows.rows.length === 0 ? verdict : verdictOf(project, migration, verdict.changes, withRows.rows);
+  const lost =
+    withRows.rows.length === 0
+      ? verdict
+      : { ...verdictOf(project, migration, verdict.changes, withRows.rows), left: verdict.left };
   const failedWithRows = await attempt('migrate again', () => migrate(at));
   if (failedWithRows !== undefined) {
     return finish('failed', {
