@@ -1,7 +1,7 @@
 import type { Catalog } from './catalog.js';
 
-/** Words without which no statement, and no body of a routine or a block, writes rows. */
-const writing = /\b(?:update|insert|replace|merge|delete|truncate|copy|load)\b/i;
+/** Words without which no statement, and no body of a routine or a block, writes rows; not those of ON DELETE or FOR UPDATE. */
+const writing = /(?<!\b(?:on|for|before|after|or|of)\s+)\b(?:update|insert|replace|merge|delete|truncate|copy|load)\b/i;
 
 /**
  * Tables of a catalog that are named in statements that may write rows. Some of them are only read; what a routine writes
@@ -11,10 +11,12 @@ export function writtenTables(statements: readonly string[], { objects }: Catalo
   const texts = statements.filter((text) => writing.test(text)).map((text) => text.toLowerCase());
   if (texts.length === 0) return [];
   const words = new Set(texts.flatMap((text) => text.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []));
+  // Only between quotes can a name be more than a word.
+  const isQuoted = (name: string): boolean =>
+    /[^\p{L}\p{N}_$]/u.test(name) && texts.some((text) => text.includes(name.replaceAll('"', '""')));
   return objects.flatMap(({ kind, name }) => {
-    if (kind !== 'table') return [];
     const own = lastPart(name).toLowerCase();
-    return words.has(own) || (/[^\p{L}\p{N}_$]/u.test(own) && texts.some((text) => text.includes(own))) ? [name] : [];
+    return kind === 'table' && (words.has(own) || isQuoted(own)) ? [name] : [];
   });
 }
 
