@@ -8,6 +8,7 @@ import { proveWithRows } from './prove-with-rows.js';
 import { runTwice } from './run-twice.js';
 import { verdictOf } from './verdict.js';
 import { attemptsInto, migrate, takeBack, type ProofRequest } from './version-run.js';
+import { writtenTables } from './written-tables.js';
 
 export type { ProofRequest } from './version-run.js';
 
@@ -77,7 +78,13 @@ export async function proveVersionThere(
   // A database that is not as it was shows nothing more.
   const isAsItWas =
     verdict.changes.every((change) => kindOfChange(change) !== 'substance') && verdict.rows.length === 0;
-  const tables = isAsItWas && request.rows !== 'present' ? changedTables(footprint, before.rows) : [];
+  const written = [migration.sql, script?.text ?? ''].flatMap((sql) =>
+    database.dialect.split(sql).statements.map(({ text }) => text),
+  );
+  const tables =
+    isAsItWas && request.rows !== 'present'
+      ? touchedTables(footprint, writtenTables(written, before.catalog), before.rows)
+      : [];
   const withoutRows = { ...found, again };
   const isAsIfNew = verdict.changes.length + verdict.rows.length + verdict.left.length + again.length === 0;
   if (tables.length === 0) return finish(verdict.grade, withoutRows, isAsIfNew);
@@ -104,7 +111,10 @@ export async function proveVersionThere(
   const complete = { ...withoutRows, generated, notes };
   if (withRows.failed !== undefined) return finish('failed', { ...complete, reason: withRows.failed });
   if (unsuited !== undefined) return finish(verdict.grade, complete);
-  const lost = withRows.rows.length === 0 ? verdict : verdictOf(project, migration, verdict.changes, withRows.rows);
+  const lost =
+    withRows.rows.length === 0
+      ? verdict
+      : { ...verdictOf(project, migration, verdict.changes, withRows.rows), left: verdict.left };
   const failedWithRows = await attempt('migrate again', () => migrate(at));
   if (failedWithRows !== undefined) {
     return finish('failed', {
@@ -136,13 +146,17 @@ export function unproven(migration: ProofRequest['migration'], grade: Grade, rea
   };
 }
 
-/** Empty tables that were there before the migration and that it, or something of them, changed. */
-function changedTables(footprint: Footprint, rows: ReadonlyMap<string, TableRows>): readonly string[] {
+/** Empty tables that were there before the migration and that it changed, or something of them, or that are written. */
+function touchedTables(
+  footprint: Footprint,
+  written: readonly string[],
+  rows: ReadonlyMap<string, TableRows>,
+): readonly string[] {
   const tables = new Set(
     footprint.flatMap(({ kind, name, before }) => (kind === 'table' && before !== undefined ? [name] : [])),
   );
   const changed = footprint.flatMap(({ relation, before, applied }) =>
-    relation !== undefined && before !== applied ? [relation] : [],
+    relation !== undefined && before !== applied && tables.has(relation) ? [relation] : [],
   );
-  return [...new Set(changed)].filter((name) => tables.has(name) && !rows.has(name));
+  return [...new Set([...changed, ...written])].filter((name) => !rows.has(name));
 }

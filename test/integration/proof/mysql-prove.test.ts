@@ -62,6 +62,11 @@ const cases: Readonly<
     down: 'ALTER TABLE customers ADD born DATE;',
     expected: { grade: 'data-lost', rows: [expect.objectContaining({ table: 'customers' })], generated: ['customers'] },
   },
+  'rows that are only deleted': {
+    up: "CREATE TABLE kinds (id INT); DELETE FROM customers WHERE name <> ''",
+    down: 'DROP TABLE kinds;',
+    expected: { grade: 'data-lost', rows: [expect.objectContaining({ table: 'customers' })], generated: ['customers'] },
+  },
   'values whose loss is declared': {
     up: 'ALTER TABLE customers DROP COLUMN born',
     down: '-- flyback: allow-loss customers.born\nALTER TABLE customers ADD born DATE;',

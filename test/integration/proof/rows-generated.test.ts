@@ -72,6 +72,12 @@ const shapes: readonly Shape[] = [
     mayRepeat: ['a'],
   },
   {
+    what: 'a column and a check that call what names things without their schema',
+    sql: `SET LOCAL search_path = app; CREATE DOMAIN word AS text;
+ CREATE FUNCTION loud(text) RETURNS word IMMUTABLE LANGUAGE sql AS 'SELECT upper($1)::word';
+ CREATE TABLE t (a text, b text GENERATED ALWAYS AS (loud(a)) STORED, c int CHECK (loud(c::text) <> ''))`,
+  },
+  {
     what: 'a composite type',
     sql: 'CREATE TYPE app.place AS (street text, "no" int, at point); CREATE TABLE app.t (a app.place, b app.place[])',
   },
@@ -675,6 +681,71 @@ forEachMajor((server) => {
         const [filled] = await queries.fillTables(session, ['app.t'], reach);
         expect(filled?.rows).toBe(3);
         expect(await loses(), 'with rows').toBe(true);
+      });
+    });
+  });
+
+  describe('tables that have a column in common, with which the id of the one referred to is a key', () => {
+    const tables = `CREATE TABLE app.p (id int PRIMARY KEY, tenant text NOT NULL, UNIQUE (tenant, id));
+ CREATE TABLE app.q (id int PRIMARY KEY, tenant text NOT NULL, name text NOT NULL, UNIQUE (tenant, id));
+ CREATE TABLE app.t (id int PRIMARY KEY, tenant text NOT NULL, name text NOT NULL, p int NOT NULL REFERENCES app.p, q int REFERENCES app.q)`;
+    const belonging = `SELECT count(*) FROM app.t JOIN app.p ON (p.id, p.tenant) = (t.p, t.tenant) JOIN app.q ON (q.id, q.tenant) = (t.q, t.tenant)`;
+
+    test('have the same value there in rows that refer to each other', async () => {
+      await inside(tables, async () => {
+        const filled = await queries.fillTables(session, ['app.t']);
+        expect(filled.map(({ table, rows }) => [table, rows])).toEqual([
+          ['app.t', 3],
+          ['app.p', 3],
+          ['app.q', 3],
+        ]);
+        expect(await valuesOf(belonging)).toEqual([['3']]);
+        expect(await valuesOf('SELECT count(DISTINCT tenant), count(DISTINCT name) FROM app.t')).toEqual([['3', '3']]);
+      });
+    });
+
+    test('have other values in columns that only are called the same', async () => {
+      await inside(tables, async () => {
+        await queries.fillTables(session, ['app.t']);
+        expect(await valuesOf('SELECT count(*) FROM app.t JOIN app.q ON q.name = t.name')).toEqual([['0']]);
+      });
+      await inside(tables.replaceAll(', UNIQUE (tenant, id)', ''), async () => {
+        expect((await queries.fillTables(session, ['app.t']))[0]).toMatchObject({ rows: 3, reason: undefined });
+        expect(await valuesOf('SELECT count(*) FROM app.t JOIN app.p USING (tenant)')).toEqual([['0']]);
+      });
+    });
+
+    test('are filled all the same where the rows that are there have no value in common', async () => {
+      await inside(
+        `${tables}; INSERT INTO app.p VALUES (1, 'one'); INSERT INTO app.q VALUES (1, 'other', 'x')`,
+        async () => {
+          expect((await queries.fillTables(session, ['app.t']))[0]).toMatchObject({ rows: 3, reason: undefined });
+        },
+      );
+    });
+
+    test('have it when they refer to each other in a circle', async () => {
+      const circle = 'ALTER TABLE app.p ADD t int REFERENCES app.t; CREATE UNIQUE INDEX ON app.t (tenant, id)';
+      await inside(`${tables}; ${circle}`, async () => {
+        const filled = await queries.fillTables(session, ['app.t', 'app.p']);
+        expect(filled.slice(0, 2).map(({ rows }) => rows)).toEqual([3, 3]);
+        expect(await valuesOf(belonging)).toEqual([['3']]);
+        const back = 'SELECT count(*) FROM app.p JOIN app.t ON (t.id, t.tenant) = (p.t, p.tenant)';
+        expect(await valuesOf(back)).toEqual([['3']]);
+        await checkKeysAgain();
+      });
+    });
+
+    test.each([
+      ['nothing is lost by a rollback that finds rows by it', 't.name', 0],
+      ['it is noticed what a rollback loses that finds rows by it', 'p.tenant', 1],
+    ])('%s', async (_, name, lost) => {
+      await inside(tables, async () => {
+        await queries.fillTables(session, ['app.t']);
+        const before = await queries.readRows(session, []);
+        await session.query(`CREATE TABLE app.moved AS SELECT t.* FROM app.t JOIN app.p ON (p.id, p.tenant) = (t.p, t.tenant); DELETE FROM app.t;
+ INSERT INTO app.t SELECT t.id, t.tenant, ${name}, t.p, t.q FROM app.moved t JOIN app.p ON (p.id, p.tenant) = (t.p, t.tenant); DROP TABLE app.moved`);
+        expect(compareRows(before, await queries.readRows(session, []))).toHaveLength(lost);
       });
     });
   });

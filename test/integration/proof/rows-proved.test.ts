@@ -72,6 +72,44 @@ describe.each(ways)('%s', (way) => {
     expect(outline(await prove(versions, way, fixtures))).toEqual(['1 exact', '2 data-lost public.t', '3 exact']);
   });
 
+  test('rows that a version only deletes or rewrites are lost', async () => {
+    const proofs = await prove(
+      [
+        {
+          version: '1',
+          up: 'CREATE TABLE t (a int, b int); CREATE TABLE "odd name" (a text); CREATE TABLE kept (a int)',
+        },
+        { version: '2', up: 'DELETE FROM t; ALTER TABLE kept ADD b int', down: 'ALTER TABLE kept DROP b' },
+        {
+          version: '3',
+          up: 'ALTER TABLE kept ADD c int',
+          down: `DO $$ BEGIN UPDATE "odd name" SET a = upper(a); END $$; ALTER TABLE kept DROP c`,
+        },
+        { version: '4', up: 'UPDATE kept SET a = a; SELECT a FROM t', down: 'DELETE FROM kept WHERE a IS NULL' },
+      ],
+      way,
+    );
+    expect(outline(proofs)).toEqual(['2 data-lost public.t', '3 data-lost public."odd name"', '4 exact']);
+  });
+
+  test('a rollback that stumbles over generated rows of a table that it alone writes to says so', async () => {
+    const [proof] = await prove(
+      [
+        { version: '1', up: 'CREATE TABLE t (a text); CREATE TABLE kept (a int)' },
+        {
+          version: '2',
+          up: 'ALTER TABLE kept ADD b int',
+          down: 'UPDATE t SET a = (a::int - 1)::text; ALTER TABLE kept DROP b',
+        },
+      ],
+      way,
+    );
+    expect(proof).toMatchObject({
+      grade: 'exact',
+      notes: [expect.stringMatching(/public\.t.* the rollback does not run/)],
+    });
+  });
+
   test('a fixture is not there for the proof of its own version, and is for those above', async () => {
     const versions = [
       { version: '1', up: 'CREATE TABLE t (a int)', down: 'DROP TABLE t;' },

@@ -51,6 +51,11 @@ export interface ForeignKey {
   readonly parentColumns: readonly string[];
   /** Column by column, with the parent's on the left. */
   readonly operators: readonly string[];
+  /**
+   * Columns, such as that of a tenant, that child and parent have by the same name and that are a unique key of the parent
+   * together with those referred to: rows that belong together hold the same there, though no key demands it.
+   */
+  readonly beside: readonly string[];
 }
 
 export interface FillFacts {
@@ -148,7 +153,7 @@ export async function readFillFacts(session: Session, names: readonly string[]):
   const [tables, columns, constraints, indexes] = answers.map((list) => list.flatMap(({ rows }) => rows));
   return {
     asked,
-    tables: toTables({ tables, columns, constraints, indexes }, filled),
+    tables: withBeside(toTables({ tables, columns, constraints, indexes }, filled)),
     ...toTypes(await readTypes(session, new Set((columns ?? []).map((row) => row[4] ?? '')))),
   };
 }
@@ -228,12 +233,39 @@ function toTables(answers: TableRowsOf, filled: ReadonlySet<string>): ReadonlyMa
               parent: row[4] ?? '',
               parentColumns: named(row[4] ?? '', row[5] ?? null),
               operators: JSON.parse(row[7] ?? '[]') as readonly string[],
+              beside: [],
             })),
           uniqueKeys: of(answers.indexes, oid).map((row) => named(oid, row[1] ?? null)),
         },
       ];
     }),
   );
+}
+
+function withBeside(tables: ReadonlyMap<string, FillTable>): ReadonlyMap<string, FillTable> {
+  return new Map(
+    [...tables].map(([oid, table]): [string, FillTable] => [
+      oid,
+      {
+        ...table,
+        foreignKeys: table.foreignKeys.map((key) => ({ ...key, beside: besideOf(table, key, tables.get(key.parent)) })),
+      },
+    ]),
+  );
+}
+
+function besideOf(child: FillTable, key: ForeignKey, parent: FillTable | undefined): readonly string[] {
+  if (parent === undefined || parent === child) return [];
+  const isShared = (name: string): boolean => {
+    const [own, other] = [child, parent].map(({ columns }) => columns.find((column) => column.name === name));
+    if (own === undefined || own.typeText !== other?.typeText) return false;
+    return [own, other].every(({ isNotNull, generated }) => isNotNull && generated === undefined);
+  };
+  const shared = parent.uniqueKeys
+    .filter((unique) => key.parentColumns.every((name) => unique.includes(name)))
+    .map((unique) => unique.filter((name) => !key.parentColumns.includes(name)))
+    .filter((rest) => rest.every((name) => !key.columns.includes(name) && isShared(name)));
+  return [...new Set(shared.flat())].sort();
 }
 
 function refusalOf(kind: string, triggers: string | null, rules: string | null): string | undefined {

@@ -47,10 +47,16 @@ export async function fillTables(
   reach: FillReach = 'full',
 ): Promise<readonly FilledTable[]> {
   if (names.length === 0) return [];
-  return withSettings(session, async (replica) => {
+  return withSettings(session, async ({ replica, searchPath }) => {
     const facts = await readFillFacts(session, names);
     const filling = new Filling(session, facts, replica, reach);
+    // What columns and checks call may name things without their schema, and finds them where the session would.
+    const usePath = (path: string): Promise<unknown> =>
+      session.query(`SELECT pg_catalog.set_config('search_path', ${quoteLiteral(path)}, true)`);
+    await usePath(searchPath);
     await filling.run();
+    await usePath(plainSettings['search_path'] ?? '');
+    await filling.count();
     return filling.result(names);
   });
 }
@@ -110,8 +116,15 @@ function orphansSql(names: readonly string[]): string {
  AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)) q ORDER BY 1, 2`;
 }
 
+interface Settings {
+  /** Triggers and rules are off. */
+  readonly replica: boolean;
+  /** What it was before. */
+  readonly searchPath: string;
+}
+
 /** Runs work with plain settings and, where the role may, in replica mode; the settings are as before afterwards. */
-async function withSettings<T>(session: Session, work: (replica: boolean) => Promise<T>): Promise<T> {
+async function withSettings<T>(session: Session, work: (place: Settings) => Promise<T>): Promise<T> {
   const replica = session.facts.mayUseReplicaMode;
   const names = [...Object.keys(plainSettings), ...(replica ? ['session_replication_role'] : [])];
   const [were] = await session.query(
@@ -120,8 +133,8 @@ async function withSettings<T>(session: Session, work: (replica: boolean) => Pro
     }`,
   );
   try {
-    const result = await work(replica);
     const values = were?.rows[0] ?? [];
+    const result = await work({ replica, searchPath: values[names.indexOf('search_path')] ?? '' });
     await session.query(
       `RELEASE SAVEPOINT flyback_filling; SELECT ${names.map((name, at) => `pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(values[at] ?? '')}, true)`).join(', ')}`,
     );
@@ -149,12 +162,19 @@ class Filling {
   /** Keys to tables whose rows come later: their values are put in at the end. */
   readonly #late = new Map<string, readonly ForeignKey[]>();
   readonly #digests = new Map<string, readonly string[]>();
+  /** "id of a table, column": columns that hold the same in tables that refer to each other. */
+  readonly #shared: ReadonlySet<string>;
 
   constructor(session: Session, facts: FillFacts, replica: boolean, reach: FillReach) {
     this.#session = session;
     this.#facts = facts;
     this.#replica = replica;
     this.#reaches = reach === 'full' ? ['full', 'modest', 'small'] : ['modest', 'small'];
+    this.#shared = new Set(
+      [...facts.tables].flatMap(([oid, { foreignKeys }]) =>
+        foreignKeys.flatMap(({ beside, parent }) => beside.flatMap((name) => [`${oid} ${name}`, `${parent} ${name}`])),
+      ),
+    );
   }
 
   async run(): Promise<void> {
@@ -162,6 +182,10 @@ class Filling {
     for (const table of this.#inOrder()) this.#outcomes.set(table.oid, await this.#fill(table));
     await this.#putLateKeys();
     await this.#dropOrphans();
+  }
+
+  /** With plain settings: looks at which rows there are, and remembers them. */
+  async count(): Promise<void> {
     const filled = [...this.#outcomes].flatMap(([oid, { rows }]) => {
       const table = this.#facts.tables.get(oid);
       return rows === 0 || table?.kind !== 'r' ? [] : [table];
@@ -313,10 +337,13 @@ class Filling {
     if (!table.isEmpty) return { rows: 0, reason: undefined };
     const choices: (readonly Row[])[] = [];
     let why = '';
-    for (const reach of this.#reaches) {
-      const rows = await this.#chooseRows(table, reach);
+    const areShared = table.foreignKeys.some(({ beside }) => beside.length > 0) ? [true, false] : [false];
+    for (const [reach, isShared] of this.#reaches.flatMap((each) =>
+      areShared.map((shared) => [each, shared] as const),
+    )) {
+      const rows = await this.#chooseRows(table, reach, isShared);
       if (typeof rows === 'string') {
-        why ||= rows;
+        if (!isShared) why ||= rows;
         continue;
       }
       choices.push(rows);
@@ -332,10 +359,13 @@ class Filling {
     return { rows: 0, reason: `${table.name} could not be filled: ${why.replace(/\.$/, '')}.` };
   }
 
-  /** Rows that should do, fewer than wanted where its keys allow no more; or why there is none. */
-  async #chooseRows(table: FillTable, reach: Reach): Promise<readonly Row[] | string> {
+  /**
+   * Rows that should do, fewer than wanted where its keys allow no more; or why there is none. `isShared`: what stands
+   * beside a key has the value of the row referred to.
+   */
+  async #chooseRows(table: FillTable, reach: Reach, isShared: boolean): Promise<readonly Row[] | string> {
     const prepared: (Question | readonly Row[])[] = [];
-    for (const group of this.#groupsOf(table)) {
+    for (const group of this.#groupsOf(table, isShared)) {
       const question = await this.#prepare(table, group, reach);
       if (typeof question === 'string') return question;
       prepared.push(question);
@@ -366,10 +396,12 @@ class Filling {
   }
 
   /** Columns that a check or a key holds together, with what holds them. */
-  #groupsOf(table: FillTable): readonly Group[] {
+  #groupsOf(table: FillTable, isShared: boolean): readonly Group[] {
     const { columns } = table;
     const late = this.#late.get(table.oid) ?? [];
-    const keys = table.foreignKeys.filter((key) => !late.includes(key));
+    const keys = table.foreignKeys
+      .filter((key) => !late.includes(key))
+      .map((key) => (isShared ? withShared(key) : key));
     const links = [
       ...table.checks.map((check) => ({ check, columns: usedColumns(table, check.expression) })),
       ...keys.map((key) => ({ key, columns: columns.filter(({ name }) => key.columns.includes(name)) })),
@@ -496,7 +528,9 @@ class Filling {
     const isLate = lateKeys.some((key) => key.columns.includes(column.name));
     // Without replica mode the server looks for the parent at once.
     if (isLate && !this.#replica && nullable.length > 0) return nullable;
-    const request = { type: column.type, modifier: column.modifier, salt: `${table.name}.${column.name}` };
+    // The same values in each of the tables, or a row could not refer to two of them.
+    const salt = this.#shared.has(`${table.oid} ${column.name}`) ? column.name : `${table.name}.${column.name}`;
+    const request = { type: column.type, modifier: column.modifier, salt };
     const choice = this.#choice(reach);
     if (checks.length === 0) {
       const values = [0, 1, 2, 3, 4, 5].flatMap((row) => distinctValue(choice, request, row) ?? []);
@@ -604,7 +638,13 @@ class Filling {
     const parents = `SELECT ${key.parentColumns.map((name, at) => `q.${name} AS c${at}`).join(', ')}, row_number() OVER (ORDER BY q.tableoid, q.ctid) - 1 AS no, count(*) OVER () AS many FROM ${from} q`;
     const numbered = `SELECT t.ctid AS place, row_number() OVER (ORDER BY t.ctid) - 1 AS no FROM ONLY ${table.name} t`;
     const shifts = parent.oid === table.oid ? [1, 0] : [0, 1];
+    const together = key.beside.map((name) => `q.${name}`).join(', ');
     const attempts = [
+      ...(key.beside.length === 0
+        ? []
+        : [
+            `UPDATE ONLY ${table.name} u SET ${taken} FROM (SELECT DISTINCT ON (${together}) ${together}, ${key.parentColumns.map((name, at) => `q.${name} AS c${at}`).join(', ')} FROM ${from} q ORDER BY ${together}, q.tableoid, q.ctid) p WHERE ${key.beside.map((name) => `u.${name} = p.${name}`).join(' AND ')}`,
+          ]),
       // Each row refers to another one than its neighbour does, never to itself where that can be.
       ...shifts.map(
         (shift) =>
@@ -681,6 +721,12 @@ interface Group {
   readonly checks: readonly FillCheck[];
   readonly keys: readonly ForeignKey[];
   readonly lateKeys: readonly ForeignKey[];
+}
+
+/** The same key as if it demanded what stands beside it. In that order, the first parents of every key have the same. */
+function withShared(key: ForeignKey): ForeignKey {
+  const { beside, columns, parentColumns } = key;
+  return { ...key, columns: [...beside, ...columns], parentColumns: [...beside, ...parentColumns] };
 }
 
 function baseOf(types: FillFacts['types'], oid: string): string {
