@@ -450,6 +450,11 @@ export interface DatabaseSql {
   guardWrites(history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites): string;
   /** Raises tablesWritten when the record no longer guards itself against changes. */
   guardRecord(record: QualifiedName): string;
+  /**
+   * Raises historyChanged unless the statement before it, in the same message, met exactly one row. Undefined where plain SQL
+   * cannot ask.
+   */
+  readonly guardOneRow?: string | undefined;
   /** Raises historyChanged unless the condition, which may use aggregates, holds over the whole table. */
   guardHistory(history: QualifiedName, expected: Condition): Command;
   /** Columns of this table, or, where there is none, of tables elsewhere that have one of these names in whatever case. Rows: schema, table, kind (table, other), column, type in the words of the SQL standard (character varying, boolean). The table meant comes first. */
