@@ -156,6 +156,8 @@ class JournalledStep {
   #isStatementOpen = false;
   /** The session is set up for this statement, and its objects were looked at: in the message that ended the one before. */
   #prepared: { readonly index: number; readonly inspected: QueryResult['rows'] | null } | undefined;
+  /** The script's last statement has finished, and the journal is told in the message that begins the end of the step. */
+  #unsaid: { readonly index: number; readonly entry: JournalFinished } | undefined;
   /** The statement after the one that runs, where it can be prepared in the message that ends that one. */
   #next: NextStatement | undefined;
 
@@ -270,6 +272,7 @@ class JournalledStep {
         wasIt: () => wasBegun(this.#request, this.#journal, this.#run),
       };
     };
+    this.#next = await this.#following(-1);
     let broken: ServerFailure | undefined;
     try {
       broken = await this.#inOwnTransaction('begin', record.exists ? plan.recordTable : undefined, { asks, work });
@@ -479,7 +482,10 @@ class JournalledStep {
     const { statement } = this.#at(index);
     const sent = await this.#request.session.pipeline([statement.text]);
     if (sent.failure !== undefined) return this.#statementFailure(sent.failure.error, statement);
-    await this.#markFinished(index, sent.results[0]?.[0]?.rowCount ?? null, performance.now() - started);
+    const rows = sent.results[0]?.[0]?.rowCount ?? null;
+    const durationMs = performance.now() - started;
+    if (this.#endsScript(index)) this.#unsaid = { index, entry: this.#finishedEntry(index, rows, durationMs) };
+    else await this.#markFinished(index, rows, durationMs);
     return undefined;
   }
 
@@ -573,6 +579,7 @@ class JournalledStep {
     const { session, toolbox, plan } = this.#request;
     const { sql } = toolbox.database;
     const { step, script } = this.#input;
+    this.#next = undefined;
     const pending = await toolbox.database.pendingActions(
       session,
       script.statements.map((statement) => statement.text),
@@ -681,6 +688,7 @@ class JournalledStep {
     const { step } = this.#input;
     const outcome = error.code === 'cancelled' ? 'cancelled' : 'failed';
     let hash = '';
+    this.#next = undefined;
     try {
       const work: OwnWork['work'] = async (answers) => {
         const last = this.#compare(answers);
@@ -749,6 +757,10 @@ class JournalledStep {
 
   /** Whatever stopped the step: told as what it came to. */
   async #stopped(error: FlybackError): Promise<FlybackError> {
+    if (this.#unsaid !== undefined) {
+      const said = await this.#journalled([this.#unsaid.entry]).catch(() => undefined);
+      if (said !== undefined) this.#said();
+    }
     if (
       error.code === 'run-interrupted' ||
       error.code === 'resume-unclear' ||
@@ -807,17 +819,21 @@ class JournalledStep {
     const { session, toolbox, plan, settings } = this.#request;
     const { sql } = toolbox.database;
     const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
+    const unsaid = this.#unsaid === undefined ? [] : [this.#journalText([this.#unsaid.entry])];
     const begun = await session.pipeline([
+      ...unsaid,
       `${sql.beginOwn(session.facts, settings.lockTimeoutMs === 0 ? ownLockWaitMs : settings.lockTimeoutMs)};${sql.durably}`,
       sql.guardToolLock(session.facts, lock),
       sql.lockTables(plan.history.table, record),
       ...asks,
     ]);
-    if (begun.failure !== undefined) throw guardError(begun.failure.error, plan.history.table);
-    const { changes, wasIt } = await work(begun.results.slice(3));
-    const committed = await this.#changeAndCommit(changes);
-    if (committed.failure === undefined) return undefined;
-    const { error } = committed.failure;
+    if (begun.results.length >= unsaid.length) this.#said();
+    if (begun.failure !== undefined) {
+      throw guardError(begun.failure.error, begun.failure.index < unsaid.length ? this.#journal : plan.history.table);
+    }
+    const { changes, wasIt } = await work(begun.results.slice(unsaid.length + 3));
+    const error = await this.#changeAndCommit(changes);
+    if (error === undefined) return undefined;
     if (!error.connectionLost && (await rollBack(this.#request))) {
       if (error.message.includes(guardMarks.historyChanged)) this.#exactlyOne(undefined);
       throw guardError(error, plan.history.table);
@@ -842,16 +858,21 @@ class JournalledStep {
     );
   }
 
-  /** The changes and the commit; one message where the server itself can tell that a change met its one row. */
-  async #changeAndCommit(changes: readonly Change[]): Promise<PipelineOutcome> {
+  /**
+   * The changes, the commit, and what prepares the next statement; one message where the server itself can tell that a change
+   * met its one row. What kept it from being committed.
+   */
+  async #changeAndCommit(changes: readonly Change[]): Promise<ServerFailure | undefined> {
     const { session, toolbox } = this.#request;
     const { guardOneRow, commit } = toolbox.database.sql;
     if (guardOneRow === undefined) {
       await this.#change(changes);
-      return session.pipeline([commit]);
+      return (await session.pipeline([commit])).failure?.error;
     }
     const texts = changes.flatMap(({ sql, isOfTheRow }) => (isOfTheRow === true ? [sql, guardOneRow] : [sql]));
-    return session.pipeline([...texts, commit]);
+    const sent = await session.pipeline([...texts, commit, ...this.#nextTexts()]);
+    if (sent.failure === undefined) this.#nextPrepared(sent.results.slice(texts.length + 1));
+    return sent.failure !== undefined && sent.failure.index <= texts.length ? sent.failure.error : undefined;
   }
 
   /** What #compare wants to see. */
@@ -892,10 +913,19 @@ class JournalledStep {
     entries: readonly JournalEntry[],
     behind: readonly string[] = [],
   ): Promise<PipelineOutcome['results'] | undefined> {
+    const { session, toolbox } = this.#request;
+    const sent = await session.pipeline([this.#journalText(entries), ...behind]);
+    if (sent.failure === undefined) return sent.results.slice(1);
+    if (sent.failure.index > 0) return undefined;
+    await session.query(toolbox.database.sql.rollback).catch(() => undefined);
+    throw guardError(sent.failure.error, this.#journal);
+  }
+
+  #journalText(entries: readonly JournalEntry[]): string {
     const { session, toolbox, plan } = this.#request;
     const { sql } = toolbox.database;
     const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
-    const text = [
+    return [
       sql.beginOwn(session.facts, ownLockWaitMs),
       sql.durably,
       // A script can let go of the lock (pg_advisory_unlock_all); nothing more may run once somebody else has it.
@@ -903,11 +933,6 @@ class JournalledStep {
       ...entries.map((entry) => sql.journal.append(this.#journal, this.#run, JSON.stringify(entry))),
       sql.commit,
     ].join(';');
-    const sent = await session.pipeline([text, ...behind]);
-    if (sent.failure === undefined) return sent.results.slice(1);
-    if (sent.failure.index > 0) return undefined;
-    await session.query(sql.rollback).catch(() => undefined);
-    throw guardError(sent.failure.error, this.#journal);
   }
 
   async #markFinished(index: number, rows: number | null, durationMs: number): Promise<void> {
@@ -915,6 +940,21 @@ class JournalledStep {
     const answers = await this.#journalled([entry], this.#nextTexts());
     this.#keep(index, entry);
     if (answers !== undefined) this.#nextPrepared(answers);
+  }
+
+  /** No other statement is to run, and what ends the step can go in one message with the entry of this one. */
+  #endsScript(index: number): boolean {
+    const { statements } = this.#input.script;
+    return (
+      this.#request.toolbox.database.dialect.ddl === 'commits' &&
+      statements.every((_, other) => other === index || this.#finished.has(other))
+    );
+  }
+
+  #said(): void {
+    if (this.#unsaid === undefined) return;
+    this.#keep(this.#unsaid.index, this.#unsaid.entry);
+    this.#unsaid = undefined;
   }
 
   async #recoveryOf({ alone }: PlannedStatement, { text }: Statement): Promise<StatementRecovery | undefined> {
