@@ -401,8 +401,8 @@ export const guardMarks = {
 
 /**
  * SQL texts whose form depends on the database, not on the history tool. Each is one or more statements without a
- * trailing semicolon. Guards raise an error that holds their mark, so that a pipeline stops by itself: on the server, or, where
- * plain SQL cannot, in the session that reads the answer.
+ * trailing semicolon. Guards raise an error, so that the server runs nothing that follows in the pipeline, and the failure
+ * that the session makes of it holds their mark.
  */
 export interface DatabaseSql {
   qualified(name: QualifiedName): string;
