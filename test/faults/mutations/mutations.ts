@@ -146,10 +146,10 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: journalled,
-        piece: `    const text = [
+        piece: `    return [
       sql.beginOwn(session.facts, ownLockWaitMs),`,
         by: `    entries = entries.filter(({ event }) => event !== 'started');
-    const text = [
+    return [
       sql.beginOwn(session.facts, ownLockWaitMs),`,
       },
     ],
