@@ -45,7 +45,7 @@ export default defineConfig(({ mode }) => {
             sequence: { groupOrder: 3 },
             include: [mode === 'full-mysql' ? 'test/faults/mysql/*.test.ts' : 'test/faults/**/*.test.ts'],
             exclude: ['test/faults/mutations.test.ts', ...(mode === 'full' ? ['test/faults/mysql/**'] : [])],
-            globalSetup: [...(isFull ? ['test/faults/memory.ts'] : []), 'test/harness/global-setup.ts'],
+            globalSetup: ['test/faults/memory.ts', 'test/harness/global-setup.ts'],
             env: isFull ? { FLYBACK_FAULTS_DEADLINE: String(Date.now() + faultsBoundMs) } : {},
             // A test is hundreds of runs, several under way at once; a full run is ended by its own bound.
             testTimeout: isFull ? faultsBoundMs + 120_000 : 600_000,

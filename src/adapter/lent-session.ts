@@ -9,7 +9,7 @@ import type { ServerFailure } from './database.js';
 export interface LentWatch {
   /**
    * Called for each statement before it is sent, with its parameters written into it as literals: the text that would do the
-   * same in a script. Not for what a driver sends to set a connection up. Returns undefined to let it through, or a sentence
+   * same in a script. Not for what a driver sends to set a connection up, nor for savepoints, whose names count up. Returns undefined to let it through, or a sentence
    * why not: the program is told so, and everything that it sends afterwards is refused.
    */
   readonly onStatement: (text: string) => string | undefined;
@@ -30,8 +30,11 @@ export type LentOutcome =
   | { readonly kind: 'done' }
   /** The server refused a statement: the first that it refused, counted over onStatement from 0; -1: one of the set-up. */
   | { readonly kind: 'failed'; readonly index: number; readonly failure: ServerFailure }
-  /** The door did: a refusal of onStatement, or something that has no place in a transaction that is not the program's. A sentence. */
-  | { readonly kind: 'refused'; readonly reason: string };
+  /**
+   * The door did: a refusal of onStatement, or something that has no place in a transaction that is not the program's. A sentence.
+   * `wentBack`: the program rolled its own transaction back, as a library does for one that failed for other reasons.
+   */
+  | { readonly kind: 'refused'; readonly reason: string; readonly wentBack: boolean };
 
 /** The door. */
 export interface LentSession {

@@ -8,8 +8,10 @@ import type { LentSession } from './lent-session.js';
 /** How the functions of a project's migrations are called: what the tool itself would give them. */
 export interface FunctionCaller {
   /**
-   * Source of an ES module for the child process. It defines `prepare(options, address)`, which makes whatever the tool makes of a
-   * connection and has one set up, and gives `{ call(file, name, direction), end() }`.
+   * Source of an ES module for the child process, started in `folder`. It defines `prepare(options, address, { file, name,
+   * direction })`, which loads the migration, then makes whatever the tool makes of a connection and has one set up, and
+   * resolves to `{ call(), end() }`: the function, and the end of all its connections. What it tells itself it throws as
+   * `new Refusal(problem, hint)`, which is there: a problem as FunctionEnd has it.
    */
   readonly source: string;
   /** Handed to it; plain JSON. */
@@ -29,7 +31,10 @@ export interface MigrationFunction {
   readonly direction: Direction;
 }
 
-/** How a call ended as the program tells it. Sentences without anything that the project's code said, which may be a secret. */
+/**
+ * How a call ended as the program tells it. The problem is the end of a sentence that begins with the migration's file, without
+ * anything that the project's code said, which may be a secret; the hint is a whole one.
+ */
 export type FunctionEnd =
   | { readonly kind: 'returned' }
   | { readonly kind: 'failed'; readonly problem: string; readonly hint: string | undefined };

@@ -66,9 +66,12 @@ export async function withProject<T>(
   const config = await loadProjectConfig(options);
   return withoutSecrets(config, async () => {
     const session = await connect(config);
+    let project: ConnectedProject | undefined;
     try {
-      return await use(await readProject(config, toolboxFor(config), session, new Date()), config);
+      project = await readProject(config, toolboxFor(config), session, new Date());
+      return await use(project, config);
     } finally {
+      await project?.functions?.close();
       await session.close();
     }
   });

@@ -3,12 +3,12 @@ import type { Grade } from '../proof/grade.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
 
 /** A value that must never be printed. Serialises and inspects as "***". */
-export class Secret {
-  readonly #value: string;
-  constructor(value: string) {
+export class Secret<T = string> {
+  readonly #value: T;
+  constructor(value: T) {
     this.#value = value;
   }
-  reveal(): string {
+  reveal(): T {
     return this.#value;
   }
   toString(): string {
@@ -126,6 +126,8 @@ export interface ProvePolicy {
 /** The one trusted configuration: everything validated, every default filled in. */
 export interface Config {
   readonly projectFolder: string;
+  /** The variables that it was read with; for programs of the project. */
+  readonly environment: Secret<Readonly<Record<string, string | undefined>>>;
   /** Undefined when no connection is configured (enough for stub and file-only audits). */
   readonly connection: ConnectionSettings | undefined;
   readonly tool: ToolSettings;

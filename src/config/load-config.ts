@@ -121,6 +121,7 @@ export async function loadConfig(input: LoadConfigInput): Promise<Config> {
   }
 
   const config: Config = {
+    environment: new Secret(input.environment),
     projectFolder,
     connection,
     tool: tool.settings,

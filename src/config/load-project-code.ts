@@ -1,4 +1,12 @@
 import { spawn } from 'node:child_process';
+import {
+  describeFailure,
+  endGroup,
+  failureSource,
+  neverSettles,
+  ownGroup,
+  type CodeFailure,
+} from './project-process.js';
 
 /*
  * Configuration that is code (.sequelizerc, config.js, a knexfile) is evaluated in a process of its own: it may never end,
@@ -43,6 +51,7 @@ const childProgram = String.raw`
 import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+${failureSource}
 const { file, loadedBy, functions } = JSON.parse(process.argv[1]);
 process.argv.splice(1);
 const answer = (value) => {
@@ -93,13 +102,7 @@ try {
   stage = 'write';
   answer({ ended: 'value', value: JSON.parse(JSON.stringify(simplify(value), plain) ?? 'null') });
 } catch (error) {
-  const stack = String(error?.stack ?? '');
-  const place = [file, pathToFileURL(file).href].map((name) => stack.indexOf(name + ':')).find((index) => index >= 0);
-  const line = place === undefined ? undefined : /:(\d+)/.exec(stack.slice(place + file.length))?.[1];
-  const missing = /^(?:ERR_)?MODULE_NOT_FOUND$/.test(error?.code)
-    ? /^Cannot find (?:module|package) '([@\w./-]{1,100})'/.exec(String(error.message))?.[1]
-    : undefined;
-  answer({ ended: 'error', stage, name: String(error?.name ?? ''), code: String(error?.code ?? ''), line, missing });
+  answer({ ended: 'error', stage, ...failureOf(error, file) });
 }
 `;
 
@@ -107,21 +110,14 @@ try {
 export async function loadProjectCode(code: ProjectCode): Promise<LoadedCode> {
   const { file, folder, environment, loadedBy, functions, timeoutMs = defaultTimeoutMs } = code;
   const request = JSON.stringify({ file, loadedBy, functions });
-  // In a group of its own, so that whatever the module starts ends with it.
   const child = spawn(process.execPath, ['--input-type=module', '--eval', childProgram, '--', request], {
     cwd: folder,
     env: environment,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    detached: process.platform !== 'win32',
-    windowsHide: true,
+    ...ownGroup,
   });
   const end = (): void => {
-    try {
-      if (child.pid !== undefined && process.platform !== 'win32') process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // Nobody of the group is left.
-    }
-    child.kill('SIGKILL');
+    endGroup(child);
   };
   process.once('exit', end);
   try {
@@ -160,14 +156,7 @@ export async function loadProjectCode(code: ProjectCode): Promise<LoadedCode> {
 type Answer =
   | { readonly ended: 'value'; readonly value: unknown }
   | { readonly ended: 'function' }
-  | {
-      readonly ended: 'error';
-      readonly stage: 'load' | 'call' | 'write';
-      readonly name: string;
-      readonly code: string;
-      readonly line?: string | undefined;
-      readonly missing?: string | undefined;
-    };
+  | ({ readonly ended: 'error'; readonly stage: 'load' | 'call' | 'write' } & CodeFailure);
 
 /** Node's exit code when the module waits for a promise that nothing is left to settle. */
 const unsettled = 13;
@@ -178,31 +167,16 @@ function readAnswer(text: string, exitCode: number | null): LoadedCode {
     answer = JSON.parse(text) as Answer;
   } catch {
     return exitCode === unsettled
-      ? { problem: 'waits for something that never comes', hint: 'See that its promise or callback is settled.' }
+      ? neverSettles
       : { problem: 'ended the process before it gave a configuration', hint: 'Run it with node by itself to see why.' };
   }
   if (answer.ended === 'value') return { value: answer.value };
   if (answer.ended === 'function') return { problem: 'gives a function, not a configuration', hint: undefined };
-  if (answer.missing !== undefined) {
-    return {
-      problem: `needs the module ${answer.missing}, which is not there`,
-      hint: 'Install what the project depends on, as for the migration tool itself.',
-    };
-  }
-  if (answer.stage === 'write') {
+  if (answer.stage === 'write' && answer.missing === undefined) {
     return { problem: 'gives something that cannot be written as JSON', hint: undefined };
   }
-  // Everything else in an error is the module's own text, and may hold anything.
-  const name = /^[A-Z][A-Za-z]{0,40}$/.test(answer.name) ? answer.name : 'an error';
-  const place = answer.line !== undefined && /^\d{1,7}$/.test(answer.line) ? ` in line ${answer.line}` : '';
-  return {
-    problem:
-      answer.code === 'ERR_UNKNOWN_FILE_EXTENSION'
-        ? 'is of a kind that Node.js cannot run'
-        : `failed with ${name}${place}`,
-    hint:
-      answer.code === 'ERR_UNKNOWN_FILE_EXTENSION'
-        ? 'Compile it to JavaScript, or give NODE_OPTIONS the loader that the project uses.'
-        : 'Run it with node by itself to see the message, which may hold secrets and is not shown here.',
-  };
+  return describeFailure(
+    answer,
+    'Run it with node by itself to see the message, which may hold secrets and is not shown here.',
+  );
 }

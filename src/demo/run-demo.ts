@@ -126,7 +126,6 @@ async function tell(
       }),
       toolbox,
     );
-    for (const statement of project.besides) await session.query(statement);
     await applyMigrations({
       session,
       toolbox,

@@ -10,8 +10,6 @@ export interface ToolProject {
   digits(number: number): string;
   /** Its migrations are programs, which flyback does not run: their SQL by the names of their files, for the demo to apply. */
   readonly programs: ReadonlyMap<string, string>;
-  /** Statements for tables of the tool's besides its history. */
-  readonly besides: readonly string[];
 }
 
 /** One migration of the story, with what takes it back where no rollback script does. */
@@ -31,7 +29,6 @@ interface Shape {
   /** Files by their paths in the project; the first is the migration itself. */
   files(migration: Migration): Readonly<Record<string, string>>;
   readonly arePrograms: boolean;
-  readonly besides?: readonly string[];
 }
 
 const padded = (number: number): string => String(number).padStart(4, '0');
@@ -77,10 +74,6 @@ const shapes: Readonly<Record<string, Shape>> = {
       ...(undo === undefined ? {} : { [`rollbacks/R${padded(number)}__${title}.sql`]: undo }),
     }),
     arePrograms: true,
-    besides: [
-      'CREATE TABLE knex_migrations_lock (index serial PRIMARY KEY, is_locked integer)',
-      'INSERT INTO knex_migrations_lock (is_locked) VALUES (0)',
-    ],
   },
   sequelize: {
     settings: 'tool = "sequelize"\n',
@@ -101,7 +94,7 @@ const shapes: Readonly<Record<string, Shape>> = {
  * for a tool that it is not told for.
  */
 export async function adaptStory(folder: string, tool: string): Promise<ToolProject> {
-  if (tool === 'flyway') return { version: String, digits: String, programs: new Map(), besides: [] };
+  if (tool === 'flyway') return { version: String, digits: String, programs: new Map() };
   const shape = Object.hasOwn(shapes, tool) ? shapes[tool] : undefined;
   if (shape === undefined) {
     throw new FlybackError('usage-invalid', `The demo cannot be told for the tool "${tool}".`, {
@@ -128,7 +121,6 @@ export async function adaptStory(folder: string, tool: string): Promise<ToolProj
     version: (number) => shape.version({ number, title: titles.get(number) ?? '' }),
     digits: shape.digits,
     programs,
-    besides: shape.besides ?? [],
   };
 }
 

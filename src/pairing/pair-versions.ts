@@ -114,6 +114,15 @@ function createPair(candidate: Candidate, floor: Version | undefined, versions: 
       hint: 'Correct the version in its name, or remove it.',
     });
   }
+  if (script?.source === 'function' && state !== 'baseline') {
+    findings.push({
+      code: 'rollback-is-function',
+      severity: 'info',
+      subject: version.text,
+      message: `Version ${version.text} has no rollback script: the down function of ${path.basename(script.file)} takes it back. What it sends is known when a plan is made.`,
+      hint: undefined,
+    });
+  }
   const stale = script === undefined || state === 'baseline' ? undefined : findStale(script, migration, row);
   if (stale !== undefined) {
     findings.push(stale);

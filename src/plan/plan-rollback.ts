@@ -7,6 +7,8 @@ import { planDrift } from '../receipt/inspect-drift.js';
 import { proofFindings, proofSummary, requireProofs } from '../receipt/proof-book.js';
 import { surveyLocks, surveyRequest, type SurveyResult } from '../locks/survey-locks.js';
 import type { TriggersMode } from '../scripts/rollback-script.js';
+import { readFunctions } from '../functions/read-functions.js';
+import { selectVersions } from './select-versions.js';
 import { buildPlan, type BuiltPlan } from './build-plan.js';
 import type { Plan, PlanStep, Target, TransactionMode } from './plan.js';
 
@@ -21,6 +23,8 @@ export interface PlanOptions {
   /** Who stands in the way at the moment; nobody does in a database of one's own. */
   readonly locks?: 'ask' | 'leave-out' | undefined;
   readonly now?: Date | undefined;
+  /** Ends the down functions that the plan calls to find out what they send. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A plan, and who stands in its way at the moment: told in the plan's hazards too, which are no part of its hash. */
@@ -29,23 +33,27 @@ export interface PlannedRollback extends BuiltPlan {
 }
 
 /**
- * Plans a rollback of a project. Reads the catalog, changes nothing. Throws FlybackError plan-refused with every
+ * Plans a rollback of a project. Reads the catalog, changes nothing; where down functions take versions back, it runs them in a
+ * transaction that it rolls back, see readFunctions. Throws FlybackError plan-refused with every
  * reason at once, resume-needed, version-unknown, script-refused, privilege-missing, proof-missing.
  */
 export async function planRollback(project: ConnectedProject, options: PlanOptions): Promise<PlannedRollback> {
   const { config, toolbox, session } = project;
   const [open] = openRuns(project.journal);
   if (open !== undefined) throw resumeNeeded(open);
+  const triggers = options.triggers ?? config.run.triggers;
+  const { rows } = selectVersions(project.history, options.target, toolbox.history);
+  const pairs = await readFunctions(project, { rows, triggers, signal: options.signal });
   const transaction = options.transaction ?? 'per-version';
   const redact = createRedactor(config.secrets);
   const built = await buildPlan({
     target: options.target,
     transaction,
-    triggers: options.triggers ?? config.run.triggers,
+    triggers,
     toolbox,
     session,
     history: project.history,
-    pairs: project.pairs,
+    pairs,
     migrations: project.migrations.migrations,
     findings: project.findings,
     settings: config.tool,

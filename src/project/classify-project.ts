@@ -8,6 +8,7 @@ import type { Pair } from '../pairing/pair.js';
 import { scriptMistakes } from '../pairing/script-mistakes.js';
 import { assessRisk } from '../risk/assess.js';
 import type { StatementImpact } from '../risk/change.js';
+import { isUnread } from '../scripts/rollback-script.js';
 import type { Statement } from '../scripts/statement.js';
 import type { Project } from './project.js';
 
@@ -28,7 +29,8 @@ export function classifyPairs(pairs: readonly Pair[], project: Project, classifi
           migration?.isSql === true
             ? classifyStatements(migrationStatements(migration, project), classifier)
             : undefined,
-        rollback: script === undefined ? undefined : classifyStatements(script.statements, classify),
+        rollback:
+          script === undefined || isUnread(script) ? undefined : classifyStatements(script.statements, classify),
       },
       assessRisk,
     );

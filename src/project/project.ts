@@ -3,6 +3,7 @@ import type { MigrationSet, PlaceholderContext } from '../adapter/history.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { Config } from '../config/config.js';
 import type { Finding } from '../errors/finding.js';
+import type { FunctionRunner } from '../functions/function-runner.js';
 import type { History, HistoryEntry, QualifiedName } from '../history/history.js';
 import type { JournalRow } from '../journal/journal.js';
 import type { Pair } from '../pairing/pair.js';
@@ -22,6 +23,8 @@ export interface Project {
   readonly scriptSchema: string;
   /** What placeholders in scripts and migrations stand for here, the file's own name apart. */
   readonly placeholders: Omit<PlaceholderContext, 'file'>;
+  /** Calls the functions of migrations that are programs; undefined where that is not asked for, or not possible. */
+  readonly functions: FunctionRunner | undefined;
   /** In ascending version order. */
   readonly pairs: readonly Pair[];
   /** What belongs to no single version. */

@@ -16,6 +16,7 @@ import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { pairVersions } from '../pairing/pair-versions.js';
 import { readProofBook } from '../receipt/proof-book.js';
 import { editionOf } from '../receipt/server-edition.js';
+import { FunctionRunner, runsFunctions } from '../functions/function-runner.js';
 import { flagFinding } from '../run/tool-flag.js';
 import { loadRollbackScripts } from '../scripts/script-files.js';
 import type { ConnectedProject, Project } from './project.js';
@@ -175,6 +176,9 @@ interface ReadParts {
 async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): Promise<Project> {
   const { table, history, migrations, context } = parts;
   const recordTable = recordTableOf(config, table);
+  const functions = runsFunctions(toolbox, config.tool)
+    ? new FunctionRunner({ toolbox, settings: config.tool, environment: config.environment.reveal() })
+    : undefined;
   const placeholders: Omit<PlaceholderContext, 'file'> = {
     defaultSchema: table.schema,
     user: context.user,
@@ -187,6 +191,7 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
     migrations: migrations.migrations,
     versions: toolbox.history.versions,
     known: [...(history?.rows ?? []), ...migrations.migrations].flatMap(({ version }) => version ?? []),
+    functions: functions === undefined ? 'leave' : 'use',
     dialect: toolbox.database.dialect,
     historyTable: table,
     recordTable,
@@ -224,6 +229,7 @@ async function pairProject(config: Config, toolbox: Toolbox, parts: ReadParts): 
     migrations,
     scriptSchema: toolbox.history.scriptSchema(config.tool, table, context.currentSchema),
     placeholders,
+    functions,
     pairs: pairing.pairs,
     findings: [...config.findings, ...migrations.findings, ...pairing.findings],
   };

@@ -213,7 +213,7 @@ export class ProofDatabases {
   }
 
   async #applyAll(session: Session, migrations: readonly Migration[]): Promise<void> {
-    const place = { project: this.#project, session, table: this.#table };
+    const place = { project: this.#project, session, table: this.#table, signal: this.#signal };
     const request = { ...applyRequest(place), fixtures: this.#fixtures };
     if (this.#fixtures.size === 0 || migrations.length === 0) return applyMigrations({ ...request, migrations });
     // Each fixture runs before the next migration.

@@ -44,7 +44,10 @@ export async function proveChain(
   place: ScratchPlace,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<ChainProof | undefined> {
-  const versioned = inOrder(project.migrations.migrations, project.toolbox).filter(({ kind }) => kind === 'versioned');
+  const programs = project.functions === undefined ? 'leave-out' : 'include';
+  const versioned = inOrder(project.migrations.migrations, project.toolbox, programs).filter(
+    ({ kind }) => kind === 'versioned',
+  );
   const known = new Map(project.pairs.map(({ version, script }) => [version.key, script]));
   const scripts = versioned.map(({ version }) => (version === undefined ? undefined : known.get(version.key)));
   const kept = scripts.lastIndexOf(undefined) + 1;

@@ -1,6 +1,7 @@
 import { FlybackError } from '../errors/error.js';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
+import { notSql } from '../scratch/apply-program.js';
 import type { VersionProof } from './proof.js';
 import { ProofDatabases } from './proof-databases.js';
 import { unproven } from './prove-version.js';
@@ -35,7 +36,7 @@ export async function proveProject(
   place: ScratchPlace,
   options: ProveOptions = {},
 ): Promise<readonly VersionProof[]> {
-  const { versions, words } = project.toolbox.history;
+  const { versions } = project.toolbox.history;
   const versioned = project.migrations.migrations
     .filter(({ kind }) => kind === 'versioned')
     .sort((a, b) => (a.version === undefined || b.version === undefined ? 0 : versions.compare(a.version, b.version)));
@@ -59,12 +60,7 @@ export async function proveProject(
       if (proofs.length === wanted.length) break;
       throwIfCancelled(options.signal);
       try {
-        if (!migration.isSql) {
-          throw new FlybackError(
-            'script-failed',
-            `${migration.script} is not SQL: ${words.name} alone can apply it, so neither it nor what stands above it can be proven in a scratch database.`,
-          );
-        }
+        if (!migration.isSql && project.functions === undefined) throw notSql(migration, project.toolbox);
         if (isWanted(migration)) {
           const proof = await databases.prove(migration);
           if (proof.grade === 'not-possible') throw new FlybackError('script-failed', proof.reason ?? '');

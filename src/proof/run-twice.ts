@@ -1,7 +1,7 @@
 import type { Command, Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import { openingOf } from '../scratch/apply-migrations.js';
-import type { RollbackScript } from '../scripts/rollback-script.js';
+import { isUnread, type RollbackScript } from '../scripts/rollback-script.js';
 import type { VersionProof } from './proof.js';
 
 /**
@@ -15,7 +15,7 @@ export async function runTwice(
   scriptSchema: string,
   statementTimeoutMs: number,
 ): Promise<VersionProof['twice']> {
-  if (script === undefined || script.transaction === 'off') return undefined;
+  if (script === undefined || isUnread(script) || script.transaction === 'off') return undefined;
   if (script.statements.some(({ copyData }) => copyData !== undefined)) return undefined;
   const { sql, dialect } = toolbox.database;
   // What commits by itself cannot be taken back again.

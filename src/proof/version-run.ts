@@ -39,11 +39,14 @@ export async function migrate(request: ProofRequest): Promise<void> {
 
 /** How files are run for proofs: none of their statements for ever. */
 export function applyRequest({
-  project: { toolbox, config },
+  project: { toolbox, config, functions },
   session,
   table,
-}: Pick<ProofRequest, 'project' | 'session' | 'table'>): Omit<ApplyRequest, 'migrations'> {
+  signal,
+}: Pick<ProofRequest, 'project' | 'session' | 'table' | 'signal'>): Omit<ApplyRequest, 'migrations'> {
   return {
+    functions,
+    signal,
     session,
     toolbox,
     settings: config.tool,
@@ -75,7 +78,7 @@ export async function takeBack(request: Omit<ProofRequest, 'migration'>, target:
     journal: [],
     pairs: project.pairs.map((pair) => ({ ...pair, row: rows.get(pair.version.key) })),
   };
-  const built = await planRollback(connected, { target, estimates: 'leave-out', locks: 'leave-out' });
+  const built = await planRollback(connected, { target, estimates: 'leave-out', locks: 'leave-out', signal });
   const result = await rollback(connected, built, { reason: 'proof', signal });
   if (result.failure !== undefined) throw result.failure;
   return built;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
 import { runsInTransaction } from '../scratch/apply-migrations.js';
@@ -38,6 +39,8 @@ export function watchableVersions(project: Project): (migration: Migration) => b
   return (migration) => {
     const script = migration.version === undefined ? undefined : scripts.get(migration.version.key);
     return (
+      migration.isSql &&
+      script?.source !== 'function' &&
       !isRoutineUnwatched &&
       runsInTransaction(migration, config.tool, dialect.split(migration.sql).statements, toolbox) &&
       script?.transaction !== 'off' &&
@@ -55,9 +58,12 @@ export function keepsPlans(project: Project, fixtures: Fixtures): boolean {
   return ![...texts(project), ...[...fixtures.values()].map(({ sql }) => sql)].some((text) => endsPlans.test(text));
 }
 
-function texts({ migrations, pairs }: Project): readonly string[] {
+/** Of a program the SQL is somewhere in its source, or made of the same words. */
+function texts({ migrations, pairs, functions }: Project): readonly string[] {
   return [
-    ...migrations.migrations.map(({ sql }) => sql),
+    ...migrations.migrations.map(({ isSql, file, sql }) =>
+      isSql || functions === undefined ? sql : readFileSync(file, 'utf8'),
+    ),
     ...pairs.flatMap(({ script }) => (script === undefined ? [] : [script.text])),
   ];
 }

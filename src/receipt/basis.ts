@@ -2,6 +2,7 @@ import { sha256 } from '../fingerprint/fingerprint.js';
 import type { Migration } from '../history/migration.js';
 import type { Project } from '../project/project.js';
 import { inOrder } from '../scratch/apply-migrations.js';
+import { checksumOfFile } from '../scripts/read-script-file.js';
 import { digestOfFixtures, readFixtures } from '../scratch/fixtures.js';
 
 /** Everything that the proof of a version rests upon, as digests of 32 hex characters. */
@@ -21,15 +22,18 @@ export interface Basis {
  * migrations do not count, as they do not for the migration tool. Throws FlybackError fixtures-invalid.
  */
 export function basesOf(
-  project: Pick<Project, 'config' | 'migrations' | 'pairs' | 'toolbox'>,
+  project: Pick<Project, 'config' | 'migrations' | 'pairs' | 'toolbox' | 'functions'>,
 ): ReadonlyMap<string, Basis> {
   const scripts = new Map(project.pairs.map(({ version, script }) => [version.key, script]));
-  const versioned = inOrder(project.migrations.migrations, project.toolbox).filter(({ kind }) => kind === 'versioned');
+  const programs = project.functions === undefined ? 'leave-out' : 'include';
+  const versioned = inOrder(project.migrations.migrations, project.toolbox, programs).filter(
+    ({ kind }) => kind === 'versioned',
+  );
   const given = readFixtures(project);
   const bases = new Map<string, Basis>();
   let migrations = '';
   for (const item of versioned) {
-    const migration = digestOfMigration(item);
+    const migration = item.isSql ? digestOfMigration(item) : digestOfProgram(item);
     migrations = short(`${migrations}\n${migration}`);
     const script = item.version === undefined ? undefined : scripts.get(item.version.key);
     if (item.version === undefined || script === undefined) continue;
@@ -47,6 +51,11 @@ export function basesOf(
 function digestOfMigration({ script, sql, executeInTransaction, placeholderReplacement }: Migration): string {
   const said = [executeInTransaction, placeholderReplacement].map((value) => String(value ?? 'not said'));
   return short([script, ...said, sql.replaceAll(/\r\n?/g, '\n')].join('\n'));
+}
+
+/** What it imports besides is not known. */
+function digestOfProgram({ script, file }: Migration): string {
+  return short([script, checksumOfFile(file)].join('\n'));
 }
 
 const length = 32;

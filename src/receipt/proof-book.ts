@@ -41,7 +41,7 @@ export interface ProofBook {
  * Without flyback.lock and without a policy nothing is computed. Never throws for what files hold.
  */
 export async function readProofBook(
-  project: Pick<Project, 'config' | 'migrations' | 'pairs' | 'toolbox'>,
+  project: Pick<Project, 'config' | 'migrations' | 'pairs' | 'toolbox' | 'functions'>,
   edition: ServerEdition | undefined,
 ): Promise<ProofBook> {
   const { config, toolbox } = project;

@@ -79,6 +79,7 @@ export function requestOf(project: ConnectedProject, built: BuiltPlan, options: 
     session,
     toolbox,
     settings: config.run,
+    functions: project.functions?.on(session),
     scriptSchema: toolbox.history.scriptSchema(config.tool, project.table, session.facts.currentSchema),
     mode: options.mode ?? 'for-real',
     reason: options.reason,

@@ -2,6 +2,7 @@ import type { Session, StepSettings } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { RunSettings } from '../config/config.js';
 import type { Finding } from '../errors/finding.js';
+import type { FunctionCalls } from '../functions/function-runner.js';
 import type { HistoryEntry } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
 import type { Plan, PlanStep } from '../plan/plan.js';
@@ -20,6 +21,8 @@ export interface RunRequest {
   readonly session: Session;
   readonly toolbox: Toolbox;
   readonly settings: RunSettings;
+  /** Calls down functions on the session; undefined where no step needs one. */
+  readonly functions?: FunctionCalls | undefined;
   readonly scriptSchema: string;
   /** `dry-run` runs all steps in one transaction and rolls it back. */
   readonly mode: 'for-real' | 'dry-run';

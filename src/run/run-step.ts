@@ -10,6 +10,7 @@ import type { RunRequest, StepInspector } from './run-request.js';
 import { rememberingProcesses } from './approach.js';
 import { connectionLostError, guardError, isLockTimeout, isToolNear, scriptError } from './step-failure.js';
 import { recordedStatement } from './recorded-statement.js';
+import { runFunction } from './run-function.js';
 import { maySwitchConstraints, stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
 import type { StepTexts } from './step-texts.js';
 import { verificationError, verificationResult } from './verification-result.js';
@@ -69,6 +70,7 @@ export async function runStep(
     const found = await findTriggers(request, step, unsent.leading, unsent.opening, collected);
     if ('kind' in found) return found;
     const messages = stepMessages(request, texts, step, script, found, own);
+    if (script.source === 'function') return sendAround(request, script, found, messages, collected);
     return send(request, found.leading, [...found.opening, ...messages], collected);
   };
   let sent = await act(leading, opening);
@@ -123,7 +125,25 @@ async function lookCloser(
   return remembering.length > 0 ? { kind: 'not-alone', remembering } : opened;
 }
 
-/** An inspector does not let the step go on. */
+/** The statements of a function are sent by the function itself, between what comes before and after them. */
+async function sendAround(
+  request: RunRequest,
+  script: RollbackScript,
+  { leading, opening }: Pick<Found, 'leading' | 'opening'>,
+  messages: readonly StepMessage[],
+  collected: Collector,
+): Promise<Sent | Refused> {
+  const first = messages.findIndex((message) => message.kind === 'statement');
+  const statements = messages.filter((message) => message.kind === 'statement');
+  const before = await send(request, leading, [...opening, ...messages.slice(0, first)], collected);
+  if (before.kind !== 'done') return before;
+  const called = await runFunction(request, script, statements, collected);
+  if (called.kind === 'stopped') return { kind: 'refused', error: called.error };
+  if (called.kind === 'failed') return called;
+  return send(request, [], messages.slice(first + statements.length), collected);
+}
+
+/** An inspector, or a function, does not let the step go on. */
 interface Refused {
   readonly kind: 'refused';
   readonly error: FlybackError;

@@ -8,7 +8,9 @@ import type {
   ServerFailure,
   Session,
 } from '../adapter/database.js';
+import type { LentWatch } from '../adapter/lent-session.js';
 import type { LockHolder, LockWait } from '../adapter/locks.js';
+import type { FunctionCalls } from '../functions/function-runner.js';
 import { describeHolder, presentable } from '../locks/describe-holder.js';
 import { endingOf } from '../locks/ending.js';
 import { endedSentence } from './end-blockers.js';
@@ -66,6 +68,7 @@ function watchLocks(request: RunRequest): LockWatch {
     request: {
       ...request,
       session: watchedSession(request.session, watcher),
+      functions: request.functions && watchedFunctions(request.functions, watcher),
       onEvent: (event) => {
         watcher.follow(event);
         request.onEvent?.(event);
@@ -110,6 +113,29 @@ function watchedSession(session: Session, watcher: LockWatcher): Session {
     takeNotices: () => session.takeNotices(),
     cancel: () => session.cancel(),
     close: () => session.close(),
+  };
+}
+
+/** What a function sends is waited for like anything else; not what it does between two statements. */
+function watchedFunctions(functions: FunctionCalls, watcher: LockWatcher): FunctionCalls {
+  return {
+    call: async (called, { onStatement, onAnswer }, signal) => {
+      try {
+        const watch: LentWatch = {
+          onStatement: (text) => {
+            watcher.asked();
+            return onStatement(text);
+          },
+          onAnswer: (answer) => {
+            watcher.answered();
+            onAnswer(answer);
+          },
+        };
+        return await functions.call(called, watch, signal);
+      } finally {
+        watcher.answered();
+      }
+    },
   };
 }
 

@@ -2,9 +2,11 @@ import type { Command, ServerFailure, Session } from '../adapter/database.js';
 import type { Toolbox } from '../adapter/toolbox.js';
 import type { ToolSettings } from '../config/config.js';
 import { FlybackError } from '../errors/error.js';
+import type { FunctionRunner } from '../functions/function-runner.js';
 import type { QualifiedName } from '../history/history.js';
 import type { Migration } from '../history/migration.js';
 import type { Statement } from '../scripts/statement.js';
+import { applyProgram } from './apply-program.js';
 
 export interface ApplyRequest {
   /** A session to a scratch database: what is applied here is not applied by the migration tool. */
@@ -12,6 +14,9 @@ export interface ApplyRequest {
   readonly toolbox: Toolbox;
   readonly settings: ToolSettings;
   readonly table: QualifiedName;
+  /** Calls the functions of migrations that are programs; undefined: those cannot be applied. */
+  readonly functions?: FunctionRunner | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Bound on each statement of a migration or a fixture; undefined: none. */
   readonly statementTimeoutMs?: number | undefined;
   /** In the order in which they are to be applied. */
@@ -37,9 +42,18 @@ export async function applyMigrations(request: ApplyRequest): Promise<void> {
   for (const migration of request.migrations) await applyMigration(request, migration);
 }
 
-/** The order of the migration tool: versions ascending, then repeatable migrations by description. */
-export function inOrder(migrations: readonly Migration[], toolbox: Toolbox): readonly Migration[] {
-  const versioned = migrations.filter((migration) => migration.kind === 'versioned' && migration.isSql);
+/**
+ * The order of the migration tool: versions ascending, then repeatable migrations by description. Those that are programs are
+ * there only where they can be called.
+ */
+export function inOrder(
+  migrations: readonly Migration[],
+  toolbox: Toolbox,
+  programs: 'include' | 'leave-out' = 'leave-out',
+): readonly Migration[] {
+  const versioned = migrations.filter(
+    (migration) => migration.kind === 'versioned' && (migration.isSql || programs === 'include'),
+  );
   const repeatable = migrations.filter((migration) => migration.kind === 'repeatable' && migration.isSql);
   return [
     ...[...versioned].sort((a, b) =>
@@ -75,6 +89,7 @@ export async function applyMigration(
   migration: Migration,
   { forgetsOthers = false }: { readonly forgetsOthers?: boolean } = {},
 ): Promise<void> {
+  if (!migration.isSql) return applyProgram(request, migration, { forgetsOthers });
   const { session, toolbox, settings, table } = request;
   const { database, history } = toolbox;
   const text =

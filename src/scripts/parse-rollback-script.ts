@@ -63,21 +63,25 @@ export function unreadableScript(
     message: error.message,
     hint: error.hint,
   };
-  return {
-    version,
-    description,
-    file,
-    source,
-    checksum: '',
-    text: '',
-    statements: [],
-    verifications: [],
-    directives: { allowLoss: [], leaves: [], stub: false },
-    transaction: 'on',
-    takenOver: [],
-    findings: [finding],
-  };
+  return { ...nothingRead, version, description, file, source, checksum: '', findings: [finding] };
 }
+
+/** What stands for a down function as long as nobody has called it. `checksum`: of the file's bytes. */
+export function unreadFunction(
+  { version, description, file }: Pick<RollbackScriptInput, 'version' | 'description' | 'file'>,
+  checksum: string,
+): RollbackScript {
+  return { ...nothingRead, version, description, file, source: 'function', checksum, findings: [] };
+}
+
+const nothingRead = {
+  text: '',
+  statements: [],
+  verifications: [],
+  directives: { allowLoss: [], leaves: [], stub: false },
+  transaction: 'on',
+  takenOver: [],
+} as const;
 
 /**
  * Compares a DELETE from the history that the script brought along with the row that will really go. A wrong version

@@ -4,8 +4,11 @@ import type { Risk } from '../risk/change.js';
 import type { Verification } from '../verify/verification.js';
 import type { Statement } from './statement.js';
 
-/** Where a rollback comes from: an R file of flyback, or the migration tool's own undo file. */
-export type ScriptSource = 'rollback' | 'undo';
+/**
+ * Where a rollback comes from: an R file of flyback, the migration tool's own undo file, or the down function of a migration
+ * that is a program. What such a function sends is known once it was called: until then there is no text.
+ */
+export type ScriptSource = 'rollback' | 'undo' | 'function';
 
 export type TriggersMode = 'replica' | 'disable' | 'keep';
 
@@ -57,4 +60,9 @@ export interface RollbackScript {
   readonly takenOver: readonly TakenOver[];
   /** Problems of this file: empty, comment-only, refused statements, unknown directives … */
   readonly findings: readonly Finding[];
+}
+
+/** A down function of which nobody knows yet what it sends. */
+export function isUnread({ source, text }: Pick<RollbackScript, 'source' | 'text'>): boolean {
+  return source === 'function' && text === '';
 }

@@ -4,7 +4,12 @@ import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 import type { Migration } from '../history/migration.js';
 import type { Version } from '../history/version.js';
-import { parseRollbackScript, unreadableScript, type RollbackScriptInput } from './parse-rollback-script.js';
+import {
+  parseRollbackScript,
+  unreadableScript,
+  unreadFunction,
+  type RollbackScriptInput,
+} from './parse-rollback-script.js';
 import { checksumOfFile, readScriptFile } from './read-script-file.js';
 import type { RollbackScript, ScriptSource } from './rollback-script.js';
 import { scriptFindings, type ScriptFindingCode } from './script-findings.js';
@@ -15,8 +20,10 @@ export interface LoadRollbackScriptsOptions extends Pick<
 > {
   /** Absolute. */
   readonly folder: string;
-  /** Migrations of kind undo are the second source; others are passed over. */
+  /** Migrations of kind undo are the second source, and those that are programs the third where `functions` says so. */
   readonly migrations: readonly Migration[];
+  /** Whether the down function of a migration takes its version back. */
+  readonly functions: 'use' | 'leave';
   /** Every version of the history and of the migration files, by which a script may be named in short. */
   readonly known: readonly Version[];
   /** Version key → version text as the history (or else the migration file) has it. */
@@ -49,11 +56,15 @@ export function loadRollbackScripts(options: LoadRollbackScriptsOptions): Loaded
   const chosen = new Map<string, Candidate>();
   const duplicates = new Map<string, Finding[]>();
   const undo = options.migrations.filter((migration) => migration.kind === 'undo').flatMap(undoCandidate);
-  for (const candidate of [...findScripts(options, findings), ...undo]) {
+  const functions = options.functions === 'use' ? options.migrations.flatMap(functionCandidate) : [];
+  for (const candidate of [...findScripts(options, findings), ...undo, ...functions]) {
     const { key } = candidate.version;
     const first = chosen.get(key);
     if (first === undefined) {
       chosen.set(key, candidate);
+    } else if (candidate.source === 'function') {
+      // Whoever wrote a script as well wants that; two files of one name are the migration tool's business.
+      continue;
     } else if (first.source === 'rollback' && candidate.source === 'undo') {
       findings.push(
         finding(
@@ -90,6 +101,11 @@ function undoCandidate(migration: Migration): readonly Candidate[] {
   const { version, description, file, sql } = migration;
   if (version === undefined || !migration.isSql) return [];
   return [{ version, description, file, source: 'undo', text: sql }];
+}
+
+function functionCandidate({ kind, version, description, file, isSql }: Migration): readonly Candidate[] {
+  if (version === undefined || kind !== 'versioned' || isSql) return [];
+  return [{ version, description, file, source: 'function', text: undefined }];
 }
 
 const scriptName = /^R(.*?)__(.*)\.sql$/;
@@ -176,6 +192,7 @@ function listFiles(folder: string, findings: Finding[]): readonly string[] {
 function readCandidate(candidate: Candidate, options: LoadRollbackScriptsOptions): RollbackScript {
   const { version, description, file, source } = candidate;
   try {
+    if (source === 'function') return unreadFunction({ version, description, file }, checksumOfFile(file));
     const { text, checksum } =
       candidate.text === undefined ? readScriptFile(file) : { text: candidate.text, checksum: checksumOfFile(file) };
     return parseRollbackScript({

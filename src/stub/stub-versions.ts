@@ -95,12 +95,17 @@ export async function writeStubs(stubs: readonly Stub[]): Promise<void> {
 
 /** A file of the migration tool's that takes nothing back is no rollback, and a script of ours goes before it. */
 function hasRollback({ script }: Pair): boolean {
-  return script !== undefined && !(script.source === 'undo' && script.statements.length === 0);
+  return (
+    script !== undefined &&
+    script.source !== 'function' &&
+    !(script.source === 'undo' && script.statements.length === 0)
+  );
 }
 
 function isMissing(pair: Pair): boolean {
   return (
     !hasRollback(pair) &&
+    pair.script?.source !== 'function' &&
     (pair.state === 'applied' || pair.state === 'failed' || pair.state === 'pending') &&
     !pair.findings.some((finding) => finding.code === 'rollback-duplicate')
   );

@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import path from 'node:path';
 
 /*
- * Global setup of the long runs. Their servers create and delete files by the hundred thousand, which a file system on a
+ * Global setup of the faults. Their servers create and delete files by the hundred thousand, which a file system on a
  * disk makes dearer the more of it there is; so they lie in memory where there is enough.
  */
 
@@ -21,10 +21,12 @@ export async function setup(): Promise<void> {
     () => 0,
   );
   if (free < neededBytes) return;
+  folderBefore = process.env['TMPDIR'];
+  // Another project of the same run has done it.
+  if (folderBefore?.startsWith(path.join(memory, prefix)) === true) return;
   await removeAbandoned();
   folder = path.join(memory, `${prefix}${String(process.pid)}`);
   await fs.mkdir(folder, { mode: 0o711 });
-  folderBefore = process.env['TMPDIR'];
   if (!(await mayExecuteIn(folder))) return teardown();
   process.env['TMPDIR'] = folder;
   // A run that is ended from outside gets no teardown.

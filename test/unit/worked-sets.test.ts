@@ -14,6 +14,7 @@ function load(set: string): LoadedScripts {
   return loadRollbackScripts({
     folder: path.join(setsFolder, set, 'rollbacks'),
     migrations: [],
+    functions: 'leave',
     versions: flywayVersions,
     known: [],
     dialect: postgresqlDialect,

@@ -34,6 +34,7 @@ export const postgresql: DatabaseAdapter = {
   pendingActions: async (session: Session, statements: readonly string[]) =>
     (await import('./pending-actions.js')).readPendingActions(session, statements),
   recovery: async (statement: string) => (await import('./recovery.js')).recovery(statement),
+  lend: async (session: Session) => (await import('./lent-session/door.js')).openDoor(session),
   locks: postgresqlLocks,
   loadServerChecks: async () => (await import('./server-checks.js')).postgresqlChecks,
   loadProofQueries: async () => (await import('./catalog/proof-queries.js')).postgresqlProofQueries,

@@ -19,6 +19,7 @@ import { createBatchClass, createKeptPlans } from './batch.js';
 import { quoteIdentifier } from './quoting.js';
 import { serverFailure, sessionError } from './server-failure.js';
 import { tlsAttempts } from './tls.js';
+import { takeOver, type TakenWire, type WireHandlers } from './wire.js';
 
 type Pg = typeof pgModule;
 
@@ -374,9 +375,21 @@ class PostgresqlSession implements Session {
     });
   }
 
+  takeOver(handlers: WireHandlers): TakenWire {
+    return takeOver(this.#client, handlers);
+  }
+
   async close(): Promise<void> {
     await this.#client.end().catch(() => undefined);
   }
+}
+
+/**
+ * Takes the session's connection over, whose last answer has come and been read. Until it is given back nothing else may be
+ * asked of the session, except to cancel. Undefined: not a session of this adapter.
+ */
+export function takeConnection(session: Session, handlers: WireHandlers): TakenWire | undefined {
+  return session instanceof PostgresqlSession ? session.takeOver(handlers) : undefined;
 }
 
 /**

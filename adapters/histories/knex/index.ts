@@ -2,6 +2,7 @@ import type { HistoryAdapter } from '../../../src/adapter/history.js';
 import type { MigrationTool } from '../../../src/adapter/migration-tool.js';
 import { checkMigrations } from './check-migrations.js';
 import { readKnexConfig } from './config/read-config.js';
+import { functions } from './functions.js';
 import { forecast, habits, holeAt } from './forecast.js';
 import { interpret, origin } from './interpret.js';
 import { toolLock } from './lock.js';
@@ -55,6 +56,7 @@ export const knexHistory: HistoryAdapter<KnexSettings> = {
   forecast,
   habits,
   scratch: scratchHistory,
+  functions,
   checkMigrations,
 };
 

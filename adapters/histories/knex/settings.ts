@@ -17,6 +17,12 @@ export interface KnexSettings extends ToolSettings {
   readonly disableMigrationsListValidation: boolean;
   /** migrationSource is an object of the project's own: only Knex can list its migrations. */
   readonly hasOwnSource: boolean;
+  /** Absolute: where Knex would be at work, and finds its modules. */
+  readonly workingDirectory: string;
+  /** The knexfile, where it may be loaded, and its environment: null for one that has none. */
+  readonly knexfile: { readonly file: string; readonly environment: string | null } | undefined;
+  /** down() functions of migrations roll back versions that have no script. */
+  readonly runsFunctions: boolean;
 }
 
 /** Names of migrations that Knex loads unless it is told others (MigrationsLoader.js of 3.3); .mjs is not among them. */

@@ -3,6 +3,7 @@ import type { MigrationTool } from '../../../src/adapter/migration-tool.js';
 import { checkMigrations } from './check-migrations.js';
 import { readSequelizeConfig } from './config/read-sequelize.js';
 import { readUmzugConfig } from './config/read-umzug.js';
+import { functions } from './functions.js';
 import { forecast, holeAt } from './forecast.js';
 import { interpret } from './interpret.js';
 import { toolLock } from './lock.js';
@@ -69,6 +70,7 @@ function createHistory(tool: ToolName, column: string): HistoryAdapter<Sequelize
     opensTransaction: () => false,
     forecast: (history, migrations) => forecast(tool, history, migrations),
     scratch: scratchHistory(column),
+    functions,
     checkMigrations: (history, migrations) => checkMigrations(tool, history, migrations),
   };
 }

@@ -43,6 +43,7 @@ export async function runProve(
     const choice = await choose(project, versions, flags, edition);
     return await report(context, flags, project, choice, await prove(context, project, choice, flags, open));
   } finally {
+    await project.functions?.close();
     await opened?.then((place) => place.close());
   }
 }

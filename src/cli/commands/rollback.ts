@@ -35,6 +35,7 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
       triggers: stored?.triggers.reason === 'as asked' ? stored.triggers.mode : undefined,
       mode: isDry ? 'dry-run' : 'for-real',
       estimates: isAsking ? 'ask' : 'leave-out',
+      signal: context.signal,
     };
     const built = await planRollback(project, options);
     if (stored !== undefined) requireCurrent(stored, built.plan);

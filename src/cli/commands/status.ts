@@ -128,7 +128,7 @@ export function rollbackWord(pair: Pair): string {
   );
   if (error !== undefined) return error.code.replace(/^(rollback|script)-/, '');
   if (pair.script === undefined) return 'missing';
-  return pair.script.source === 'undo' ? 'ready (undo)' : 'ready';
+  return { rollback: 'ready', undo: 'ready (undo)', function: 'down()' }[pair.script.source];
 }
 
 /** One version as JSON, without the texts of its files. */

@@ -36,6 +36,8 @@ export function planText(plan: Plan, stream: NodeJS.WriteStream): string {
   ].join('\n');
 }
 
+const sourceNote = { rollback: '', undo: ' (undo file)', function: ' (its down function)' } as const;
+
 function transactionText({ transaction, steps }: Plan): string {
   if (transaction === 'single') return 'one for all versions';
   const without = steps.filter((step) => step.transaction === 'off').length;
@@ -47,7 +49,7 @@ function stepText(step: PlanStep, index: number, plan: Plan, stream: NodeJS.Writ
   const proof = plan.proofs?.[step.version];
   return [
     `${index + 1}/${plan.steps.length}  version ${step.version}  ${step.description}`,
-    `  script       ${step.script.file}${step.script.source === 'undo' ? ' (undo file)' : ''}`,
+    `  script       ${step.script.file}${sourceNote[step.script.source]}`,
     `  risk         ${paint(riskStyle[step.risk], step.risk, stream)}, data loss: ${step.dataLoss}${step.approval === undefined ? '' : `, approved: ${step.approval}`}`,
     ...(proof === undefined ? [] : [`  proof        ${proof}`]),
     ...(step.transaction === 'on' ? [] : ['  transaction  none: each statement is journalled, then committed']),

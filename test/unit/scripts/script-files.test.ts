@@ -32,6 +32,7 @@ function load(
     historyTable: { name: 'flyway_schema_history' },
     recordTable: { name: 'flyback_record' },
     migrations: more.migrations ?? [],
+    functions: 'leave',
     storedVersions: more.stored,
   });
 }
@@ -140,7 +141,13 @@ describe('loadRollbackScripts', () => {
 
   test('reports a folder that is not there', () => {
     const loaded = loadRollbackScripts({
-      ...{ folder: join(root, 'nowhere'), dialect: postgresqlDialect, versions: flywayVersions, migrations: [] },
+      ...{
+        folder: join(root, 'nowhere'),
+        dialect: postgresqlDialect,
+        versions: flywayVersions,
+        migrations: [],
+        functions: 'leave',
+      },
       ...{ known: [], historyTable: { name: 'h' }, recordTable: { name: 'r' } },
     });
     expect(found(loaded)).toEqual(['rollbacks-folder-missing warning']);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { typeStripping } from '../../../../src/config/project-process.js';
 
 /** What a knexfile says, as plain data; null where it says nothing. */
 export interface KnexfileContent {
@@ -172,10 +173,4 @@ export async function loadKnexfile(options: LoadKnexfileOptions): Promise<Knexfi
   } catch {
     return { kind: 'ended', how };
   }
-}
-
-/** Node strips types by itself from 22.18 and 23.6 on, and on demand from 22.6 on. */
-function typeStripping(): readonly string[] {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  return major > 22 || (major === 22 && minor >= 6) ? ['--experimental-strip-types', '--no-warnings'] : [];
 }

@@ -6,6 +6,7 @@ import type { Finding } from '../../../../src/errors/finding.js';
 const keys = {
   load: 'switch',
   loadTimeout: 'duration',
+  down: 'switch',
   knexfile: 'text',
   environment: 'text',
   directory: 'texts',

@@ -38,7 +38,7 @@ export async function readKnexConfig(request: ToolConfigRequest): Promise<ToolCo
       ? 'knexfile'
       : `${knexfile.label}${content?.environment === null || content === undefined ? '' : ` ${content.environment}`}`;
   const reader = new SettingReader(request, own, content, source, sources, findings);
-  const settings = reader.settings(knexfile?.workingDirectory ?? request.projectFolder);
+  const settings = reader.settings(knexfile?.workingDirectory ?? request.projectFolder, knexfile?.file);
   if (content?.hasAfterCreate === true) {
     findings.push({
       code: 'config-key-ignored',
@@ -231,7 +231,7 @@ class SettingReader {
     readonly findings: Finding[],
   ) {}
 
-  settings(workingDirectory: string): KnexSettings {
+  settings(workingDirectory: string, knexfile: string | undefined): KnexSettings {
     const { overrides, projectFolder } = this.request;
     const table = this.#table();
     return {
@@ -244,6 +244,12 @@ class SettingReader {
       disableTransactions: this.#switch('disableTransactions'),
       disableMigrationsListValidation: this.#switch('disableMigrationsListValidation'),
       hasOwnSource: this.content?.hasOwnSource === true && this.own.directory === undefined,
+      workingDirectory,
+      knexfile:
+        knexfile === undefined || this.content === undefined
+          ? undefined
+          : { file: knexfile, environment: this.content.environment },
+      runsFunctions: this.own.down === true,
     };
   }
 

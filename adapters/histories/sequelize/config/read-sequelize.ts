@@ -5,6 +5,7 @@ import { defaultColumn, defaultTable } from '../table.js';
 import { connectionByUrl, connectionOf, placeOf, textOf, type ReadConnectionResult } from './connection.js';
 import { chooseEnvironment, type ChosenEnvironment } from './environments.js';
 import { readOwnTable } from './own-table.js';
+import { sequelizeOptions } from './sequelize-options.js';
 import { isFields, readConfigFile, readConsent, readRcFile, type Fields } from './project-files.js';
 
 /** Folder of the migrations where nothing names one (helpers/path-helper). */
@@ -20,7 +21,7 @@ export async function readSequelizeConfig(request: ToolConfigRequest): Promise<T
   const own = readOwnTable(
     'sequelize',
     request.own,
-    { load: 'switch', config: 'text', migrations: 'texts', table: 'text', schema: 'text' },
+    { load: 'switch', down: 'switch', config: 'text', migrations: 'texts', table: 'text', schema: 'text' },
     findings,
   );
   const consent = readConsent(request, own.truth('load'), findings);
@@ -76,6 +77,9 @@ export async function readSequelizeConfig(request: ToolConfigRequest): Promise<T
     column: defaultColumn,
     projectFolder: request.projectFolder,
     migrations: folders?.value ?? [defaultFolder],
+    runsFunctions: own.truth('down')?.value === true,
+    sequelizeOptions: sequelizeOptions(chosen?.fields ?? {}),
+    context: 'queryInterface',
   };
   return {
     settings,

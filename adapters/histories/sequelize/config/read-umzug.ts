@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
+import type { Sourced, ToolConfigReading, ToolConfigRequest } from '../../../../src/config/readers.js';
 import type { Finding } from '../../../../src/errors/finding.js';
 import { readGlob } from '../glob.js';
-import type { SequelizeSettings } from '../settings.js';
+import { umzugContexts, type SequelizeSettings, type UmzugContext } from '../settings.js';
 import { defaultColumn, defaultTable } from '../table.js';
 import { connectionByUrl, connectionOf, placeOf, type ReadConnectionResult } from './connection.js';
 import { chooseEnvironment } from './environments.js';
 import { readOwnTable } from './own-table.js';
+import { sequelizeOptions } from './sequelize-options.js';
 import { readConfigFile, readConsent } from './project-files.js';
 import { listOf, nodeEnvironment } from './read-sequelize.js';
 import { urlOfVariable } from '../../own-keys.js';
@@ -25,6 +26,8 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
     request.own,
     {
       load: 'switch',
+      down: 'switch',
+      context: 'text',
       config: 'text',
       migrations: 'texts',
       databaseEnv: 'text',
@@ -35,6 +38,7 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
     findings,
   );
   const consent = readConsent(request, own.truth('load'), findings);
+  let options: SequelizeSettings['sequelizeOptions'] = {};
   let reading: ReadConnectionResult = { connection: undefined, secrets: [] };
   const named = own.text('config');
   const url = overrides.url ?? urlOfVariable(own.text('databaseEnv'), request.environment, findings);
@@ -44,7 +48,10 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
     const file = await readConfigFile('umzug', request, named, consent, findings);
     const environment = overrides.environment ?? nodeEnvironment(request);
     const chosen = file === undefined ? undefined : chooseEnvironment(file.fields, file.label, environment, findings);
-    if (chosen !== undefined) reading = connectionOf(chosen, request, findings);
+    if (chosen !== undefined) {
+      reading = connectionOf(chosen, request, findings);
+      options = sequelizeOptions(chosen.fields);
+    }
   }
   const table = overrides.table ?? own.text('table');
   const schema = overrides.defaultSchema ?? own.text('schema');
@@ -67,6 +74,9 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
     column: column?.value ?? defaultColumn,
     projectFolder: request.projectFolder,
     migrations: patterns?.value ?? [],
+    runsFunctions: own.truth('down')?.value === true,
+    sequelizeOptions: options,
+    context: readContext(own.text('context'), findings),
   };
   return {
     settings,
@@ -82,6 +92,19 @@ export async function readUmzugConfig(request: ToolConfigRequest): Promise<ToolC
     secrets: reading.secrets,
     findings,
   };
+}
+
+function readContext(written: Sourced | undefined, findings: Finding[]): UmzugContext {
+  const context = umzugContexts.find((name) => name === (written?.value ?? umzugContexts[0]));
+  if (context !== undefined) return context;
+  findings.push({
+    code: 'config-value-invalid',
+    severity: 'error',
+    subject: written?.source ?? '',
+    message: `${written?.source ?? ''} is neither ${umzugContexts.join(' nor ')}.`,
+    hint: 'Write what the project gives Umzug as context; flyback can make these two.',
+  });
+  return umzugContexts[0];
 }
 
 function checkPatterns(

@@ -219,9 +219,18 @@ describe('splitScript', () => {
   });
 
   test('reports COPY data that never ends, that begins on the same line or that is missing', () => {
-    expect(splitScript('copy t from stdin;\n1\n2\n').problems[0]).toMatchObject({ line: 1, message: /never ends/ });
-    expect(splitScript('copy t from stdin; 1\n\\.\n').problems[0]).toMatchObject({ line: 1, message: /next line/ });
-    expect(splitScript('select 1;\ncopy t from stdin').problems[0]).toMatchObject({ line: 2, message: /semicolon/ });
+    expect(splitScript('copy t from stdin;\n1\n2\n').problems[0]).toMatchObject({
+      line: 1,
+      message: expect.stringMatching(/never ends/) as string,
+    });
+    expect(splitScript('copy t from stdin; 1\n\\.\n').problems[0]).toMatchObject({
+      line: 1,
+      message: expect.stringMatching(/next line/) as string,
+    });
+    expect(splitScript('select 1;\ncopy t from stdin').problems[0]).toMatchObject({
+      line: 2,
+      message: expect.stringMatching(/semicolon/) as string,
+    });
   });
 
   test('reads as COPY FROM STDIN only what is', () => {

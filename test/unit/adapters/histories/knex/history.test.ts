@@ -27,6 +27,9 @@ function settings(changes: Partial<KnexSettings> = {}): KnexSettings {
     disableTransactions: false,
     disableMigrationsListValidation: false,
     hasOwnSource: false,
+    workingDirectory: '/project',
+    knexfile: undefined,
+    runsFunctions: false,
     ...changes,
   };
 }

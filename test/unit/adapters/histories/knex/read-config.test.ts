@@ -4,7 +4,9 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readKnexConfig } from '../../../../../adapters/histories/knex/config/read-config.js';
 import type { KnexSettings } from '../../../../../adapters/histories/knex/settings.js';
+import { knexHistory } from '../../../../../adapters/histories/knex/index.js';
 import { readConnection } from '../../../../../adapters/read-connection.js';
+import type { FunctionCaller } from '../../../../../src/adapter/migration-functions.js';
 import { Secret, type ConnectionSettings } from '../../../../../src/config/config.js';
 import type { ToolConfigReading, ToolConfigRequest } from '../../../../../src/config/readers.js';
 
@@ -75,6 +77,9 @@ describe('a knexfile', () => {
       disableTransactions: false,
       disableMigrationsListValidation: false,
       hasOwnSource: false,
+      workingDirectory: folder,
+      knexfile: { file: path.join(folder, name), environment: null },
+      runsFunctions: false,
     });
     expect(settingsOf(reading)).toMatchObject({
       hosts: [{ host: 'db.example', port: 6543 }],
@@ -394,6 +399,49 @@ describe('the connection', () => {
       `connection: 'postgres://h/d', migrations: { migrationSource: { getMigrations() {} } }`,
     );
     expect(reading.settings.hasOwnSource).toBe(true);
+  });
+});
+
+describe('functions of migrations', () => {
+  const functionsOf = async (own: Own): Promise<FunctionCaller | undefined> =>
+    knexHistory.functions?.((await read(own)).settings);
+
+  it('are run only with consent of their own', async () => {
+    write('knexfile.js', `module.exports = ${plain};`);
+    expect(await functionsOf({ load: true })).toBeUndefined();
+    expect(await functionsOf({ load: true, down: false })).toBeUndefined();
+    expect(await functionsOf({ load: true, down: true })).toMatchObject({
+      folder,
+      options: { knexfile: { file: path.join(folder, 'knexfile.js'), environment: null }, disableTransactions: false },
+    });
+  });
+
+  it('get nothing of a knexfile that may not be loaded', async () => {
+    write('knexfile.js', `module.exports = ${plain};`);
+    expect(await functionsOf({ down: true, directory: 'db', disableTransactions: true })).toMatchObject({
+      folder,
+      options: { knexfile: null, disableTransactions: true },
+    });
+  });
+
+  it('get the environment that was taken, and the folder of a knexfile that is named', async () => {
+    write('db/knexfile.cjs', `module.exports = { development: ${plain}, production: ${plain} };`);
+    const own = { load: true, down: true, knexfile: 'db/knexfile.cjs', environment: 'production' };
+    expect(await functionsOf(own)).toMatchObject({
+      folder: path.join(folder, 'db'),
+      options: { knexfile: { file: path.join(folder, 'db/knexfile.cjs'), environment: 'production' } },
+    });
+  });
+
+  it('are unknown where the project has a source of its own', async () => {
+    write('knexfile.js', `module.exports = { client: 'pg', migrations: { migrationSource: { getMigrations() {} } } };`);
+    expect(await functionsOf({ load: true, down: true })).toBeUndefined();
+  });
+
+  it('takes no text for a yes', async () => {
+    const reading = await read({ down: 'true' });
+    expect(codes(reading)).toEqual(['error config-value-invalid']);
+    expect(reading.settings.runsFunctions).toBe(false);
   });
 });
 

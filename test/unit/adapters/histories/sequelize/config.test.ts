@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { functions } from '../../../../../adapters/histories/sequelize/functions.js';
 import type { SequelizeSettings } from '../../../../../adapters/histories/sequelize/settings.js';
 import { tools } from '../../../../../adapters/index.js';
 import { readConnection } from '../../../../../adapters/read-connection.js';
+import type { FunctionCaller } from '../../../../../src/adapter/migration-functions.js';
 import type { Config } from '../../../../../src/config/config.js';
 import { type ConfigFlags, loadConfig } from '../../../../../src/config/load-config.js';
 import { FlybackError } from '../../../../../src/errors/error.js';
@@ -268,6 +270,69 @@ module.exports = { development: {}, production: { use_env_variable: 'DB', loggin
 
   it('needs true or false', async () => {
     expect(codesOf(await refusal({ loadCode: 'yes' }, environment))).toContain('config-value-invalid');
+  });
+});
+
+describe('functions of migrations', () => {
+  const functionsOf = async (flags: ConfigFlags = {}): Promise<FunctionCaller | undefined> =>
+    functions((await load({ environment: 'production', ...flags })).tool);
+
+  it('are run only with consent', async () => {
+    await put('config/config.json', JSON.stringify({ production }));
+    expect(await functionsOf()).toBeUndefined();
+    await put('flyback.toml', '[sequelize]\ndown = false\n');
+    expect(await functionsOf()).toBeUndefined();
+    await put('flyback.toml', '[sequelize]\ndown = true\n');
+    expect(await functionsOf()).toMatchObject({ folder: project, options: { sequelize: {} } });
+    await put('flyback.toml', '[sequelize]\ndown = "true"\n');
+    expect(codesOf(await refusal())).toEqual(['config-value-invalid']);
+  });
+
+  it('get the options of Sequelize that change what they do, and nothing of the connection', async () => {
+    const passed = {
+      define: { underscored: true, timestamps: false },
+      timezone: '+02:00',
+      quoteIdentifiers: false,
+      dialectOptions: { statement_timeout: 1000 },
+    };
+    await put('flyback.toml', '[sequelize]\ndown = true\n');
+    await put(
+      'config/config.json',
+      JSON.stringify({
+        production: {
+          ...production,
+          ...passed,
+          dialectOptions: { ...passed.dialectOptions, ssl: { rejectUnauthorized: false } },
+          pool: { max: 1 },
+          migrationStorageTableName: 'm',
+          timezone: passed.timezone,
+          schema: null,
+        },
+      }),
+    );
+    expect((await functionsOf())?.options).toEqual({ sequelize: passed, context: 'queryInterface' });
+  });
+
+  it('get nothing that only code can say', async () => {
+    await put('flyback.toml', '[sequelize]\nload = true\ndown = true\n');
+    await put(
+      'config/config.js',
+      `module.exports = { production: { dialect: 'postgres', host: 'h', database: 'd', logging: console.log,
+  define: { hooks: { beforeCreate() {} }, paranoid: true }, query: new (class Query { raw = true; })() } };`,
+    );
+    expect((await functionsOf())?.options).toMatchObject({ sequelize: { define: { hooks: {}, paranoid: true } } });
+    expect(JSON.stringify((await functionsOf())?.options)).not.toMatch(/Query|kind/);
+  });
+
+  it('of Umzug get the context that is named', async () => {
+    const write = (context: string): Promise<void> =>
+      put('flyback.toml', `[umzug]\nmigrations = "a/*.js"\ndown = true\n${context}`);
+    await write('');
+    expect((await functionsOf({ tool: 'umzug' }))?.options).toMatchObject({ context: 'queryInterface' });
+    await write('context = "sequelize"\n');
+    expect((await functionsOf({ tool: 'umzug' }))?.options).toMatchObject({ context: 'sequelize' });
+    await write('context = "pool"\n');
+    expect(codesOf(await refusal({ tool: 'umzug' }))).toEqual(['config-value-invalid']);
   });
 });
 
