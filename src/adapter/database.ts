@@ -401,8 +401,8 @@ export const guardMarks = {
 
 /**
  * SQL texts whose form depends on the database, not on the history tool. Each is one or more statements without a
- * trailing semicolon. Guards raise an error that holds their mark, so that a pipeline stops by itself: on the server, or, where
- * plain SQL cannot, in the session that reads the answer.
+ * trailing semicolon. Guards raise an error, so that the server runs nothing that follows in the pipeline, and the failure
+ * that the session makes of it holds their mark.
  */
 export interface DatabaseSql {
   qualified(name: QualifiedName): string;
@@ -450,6 +450,11 @@ export interface DatabaseSql {
   guardWrites(history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites): string;
   /** Raises tablesWritten when the record no longer guards itself against changes. */
   guardRecord(record: QualifiedName): string;
+  /**
+   * Raises historyChanged unless the statement before it, in the same message, met exactly one row. Undefined where plain SQL
+   * cannot ask.
+   */
+  readonly guardOneRow?: string | undefined;
   /** Raises historyChanged unless the condition, which may use aggregates, holds over the whole table. */
   guardHistory(history: QualifiedName, expected: Condition): Command;
   /** Columns of this table, or, where there is none, of tables elsewhere that have one of these names in whatever case. Rows: schema, table, kind (table, other), column, type in the words of the SQL standard (character varying, boolean). The table meant comes first. */

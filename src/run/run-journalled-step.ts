@@ -1,4 +1,11 @@
-import type { Inspection, QueryResult, ServerFailure, StatementRecovery } from '../adapter/database.js';
+import {
+  guardMarks,
+  type Inspection,
+  type PipelineOutcome,
+  type QueryResult,
+  type ServerFailure,
+  type StatementRecovery,
+} from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import type { Finding } from '../errors/finding.js';
 import { sha256 } from '../fingerprint/fingerprint.js';
@@ -99,7 +106,29 @@ const ownTransactions = {
   },
 } as const;
 type OwnTransaction = keyof typeof ownTransactions;
-type OwnWork = () => Promise<() => Promise<Committed>>;
+
+/** A statement of flyback's own in a transaction of its own. */
+interface Change {
+  readonly sql: string;
+  /** It must match exactly one row: that of the version in the history. */
+  readonly isOfTheRow?: boolean | undefined;
+}
+
+interface NextStatement {
+  readonly index: number;
+  readonly recovery: StatementRecovery | undefined;
+}
+
+interface OwnWork {
+  /** Read under the locks, in the message that takes them. */
+  readonly asks: readonly string[];
+  /** Judges the answers, and gives what is to be changed and committed. */
+  readonly work: (answers: readonly (readonly QueryResult[])[]) => Promise<{
+    readonly changes: readonly Change[];
+    /** Asked when the connection breaks during the commit. */
+    readonly wasIt: () => Promise<Committed>;
+  }>;
+}
 
 /** Longest wait for the record, which others hold only for a moment. */
 const ownLockWaitMs = 10_000;
@@ -125,6 +154,12 @@ class JournalledStep {
   #hasBegun: boolean;
   /** A statement was started and nobody knows yet what became of it. */
   #isStatementOpen = false;
+  /** The session is set up for this statement, and its objects were looked at: in the message that ended the one before. */
+  #prepared: { readonly index: number; readonly inspected: QueryResult['rows'] | null } | undefined;
+  /** The script's last statement has finished, and the journal is told in the message that begins the end of the step. */
+  #unsaid: { readonly index: number; readonly entry: JournalFinished } | undefined;
+  /** The statement after the one that runs, where it can be prepared in the message that ends that one. */
+  #next: NextStatement | undefined;
 
   constructor(request: RunRequest, input: JournalledStepInput) {
     this.#request = request;
@@ -194,17 +229,15 @@ class JournalledStep {
       if (!hasJournal) await createJournal(session, toolbox.database, this.#journal);
       return this.#begin();
     }
-    const begin: OwnWork = async () => {
-      const sent = await session.pipeline([
-        sql.lockTables(plan.history.table, record.exists ? plan.recordTable : undefined),
-        toolbox.history.readRows(toolbox.database, plan.history.table),
-        approachQuery(this.#request),
-        ...(hasJournal ? [sql.journal.read(this.#journal)] : []),
-        ...(record.exists ? [sql.record.head(plan.recordTable)] : []),
-      ]);
-      if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
-      if (record.exists) headHash(sent.results.at(-1)?.[0], plan.recordTable);
-      const [, rows, approach, ...more] = sent.results;
+    const asks = [
+      toolbox.history.readRows(toolbox.database, plan.history.table),
+      approachQuery(this.#request),
+      ...(hasJournal ? [sql.journal.read(this.#journal)] : []),
+      ...(record.exists ? [sql.record.head(plan.recordTable)] : []),
+    ];
+    const work: OwnWork['work'] = async (answers) => {
+      if (record.exists) headHash(answers.at(-1)?.[0], plan.recordTable);
+      const [rows, approach, ...more] = answers;
       compareHistory(this.#request, this.#entries, toolbox.history.parseRows(first(rows), this.#request.migrations));
       const remembering = await rememberingProcesses(this.#request, approach);
       if (remembering.length > 0) throw aboutToMigrate(remembering);
@@ -229,22 +262,28 @@ class JournalledStep {
         script: { file: step.script.file, source: step.script.source, checksum: step.script.checksum },
         statements: this.#input.script.statements.map(({ text }) => sha256(text)),
       };
-      await this.#own([
+      const created = [
         ...(record.exists ? [] : [sql.record.create(plan.recordTable)]),
         ...(hasJournal ? [] : [sql.journal.create(this.#journal)]),
-        sql.journal.append(this.#journal, this.#run, JSON.stringify(begun)),
-      ]);
-      await this.#mark(step.entry, false);
-      return () => wasBegun(this.#request, this.#journal, this.#run);
+      ];
+      const appended = sql.journal.append(this.#journal, this.#run, JSON.stringify(begun));
+      return {
+        changes: [...created.map((text) => ({ sql: text })), { sql: appended }, ...this.#marking(step.entry, false)],
+        wasIt: () => wasBegun(this.#request, this.#journal, this.#run),
+      };
     };
+    this.#next = await this.#following(-1);
     let broken: ServerFailure | undefined;
     try {
-      broken = await this.#inOwnTransaction('begin', begin);
+      broken = await this.#inOwnTransaction('begin', record.exists ? plan.recordTable : undefined, { asks, work });
     } catch (error) {
       if (!record.exists && isCreatedMeanwhile(error)) return this.#begin();
       throw error;
     }
     this.#hasBegun = true;
+    if (this.#marking(step.entry, false).length > 0) {
+      this.#replaceRow(step.entry.rank, { ...step.entry, success: false });
+    }
     if (broken !== undefined) throw connectionLostError(broken);
   }
 
@@ -283,25 +322,31 @@ class JournalledStep {
     const { step, script } = this.#input;
     const { statement, planned } = this.#at(index);
     const { toolbox, session } = this.#request;
-    let recovery = planned.alone === null ? undefined : await toolbox.database.recovery(statement.text);
+    let recovery = await this.#recoveryOf(planned, statement);
+    this.#next = await this.#following(index);
     for (;;) {
       if (this.#isCancelled()) throw cancelledError();
-      await this.#setUp(index, recovery);
-      const before = await this.#inspect(recovery);
-      await this.#journalled([
-        {
-          event: 'started',
-          at: this.#now(),
-          statement: index,
-          line: statement.line,
-          hash: sha256(statement.text),
-          mode: recovery === undefined ? 'transaction' : 'alone',
-          before,
-        },
-      ]);
+      const before = await this.#prepare(index, recovery);
+      const joins = this.#joins(index);
+      const setUp = await this.#journalled(
+        [
+          {
+            event: 'started',
+            at: this.#now(),
+            statement: index,
+            line: statement.line,
+            hash: sha256(statement.text),
+            mode: recovery === undefined ? 'transaction' : 'alone',
+            before,
+          },
+        ],
+        joins ? this.#setUpTexts(recovery) : [],
+      );
       this.#isStatementOpen = true;
       // There, a transaction of flyback's own has no settings but the session's.
-      if (toolbox.database.dialect.ddl === 'commits') await this.#setUp(index, recovery);
+      if (toolbox.database.dialect.ddl === 'commits' && !(joins && setUp !== undefined)) {
+        await this.#setUp(index, recovery);
+      }
       this.#request.onEvent?.({ kind: 'statement-started', version: step.version, line: statement.line });
       const started = performance.now();
       const failure =
@@ -381,7 +426,7 @@ class JournalledStep {
     ];
     let own: QueryResult | undefined;
     if (statement.copyData === undefined) {
-      const sent = await session.pipeline([...before, statement.text, ...after]);
+      const sent = await this.#amid(before, statement.text, after);
       if (sent.failure !== undefined) {
         const { index: at, error } = sent.failure;
         return at === before.length ? this.#statementFailure(error, statement) : this.#guardFailure(error);
@@ -405,17 +450,42 @@ class JournalledStep {
     const finished = this.#finishedEntry(index, own?.rowCount, durationMs);
     const committed = await session.pipeline([
       `${sql.durably};${sql.journal.append(this.#journal, this.#run, JSON.stringify(finished))};${sql.commit}`,
+      ...this.#nextTexts(),
     ]);
-    if (committed.failure !== undefined) return this.#guardFailure(committed.failure.error);
+    if (committed.failure?.index === 0) return this.#guardFailure(committed.failure.error);
     this.#keep(index, finished);
+    if (committed.failure === undefined) this.#nextPrepared(committed.results.slice(1));
     return undefined;
+  }
+
+  /** A statement of the script between flyback's own, in the order of `pipeline`. */
+  async #amid(before: readonly string[], text: string, after: readonly string[]): Promise<PipelineOutcome> {
+    const { session, toolbox } = this.#request;
+    if (toolbox.database.dialect.ddl !== 'commits') return session.pipeline([...before, text, ...after]);
+    // Alone there, so that what it warns of is told as its own.
+    const results: (readonly QueryResult[])[] = [];
+    for (const messages of [before, [text], after]) {
+      const sent = await session.pipeline(messages);
+      const { failure } = sent;
+      if (failure !== undefined) {
+        return {
+          results: [...results, ...sent.results],
+          failure: { ...failure, index: results.length + failure.index },
+        };
+      }
+      results.push(...sent.results);
+    }
+    return { results, failure: undefined };
   }
 
   async #runAlone(index: number, started: number): Promise<Failure | undefined> {
     const { statement } = this.#at(index);
     const sent = await this.#request.session.pipeline([statement.text]);
     if (sent.failure !== undefined) return this.#statementFailure(sent.failure.error, statement);
-    await this.#markFinished(index, sent.results[0]?.[0]?.rowCount ?? null, performance.now() - started);
+    const rows = sent.results[0]?.[0]?.rowCount ?? null;
+    const durationMs = performance.now() - started;
+    if (this.#endsScript(index)) this.#unsaid = { index, entry: this.#finishedEntry(index, rows, durationMs) };
+    else await this.#markFinished(index, rows, durationMs);
     return undefined;
   }
 
@@ -509,31 +579,38 @@ class JournalledStep {
     const { session, toolbox, plan } = this.#request;
     const { sql } = toolbox.database;
     const { step, script } = this.#input;
+    this.#next = undefined;
     const pending = await toolbox.database.pendingActions(
       session,
       script.statements.map((statement) => statement.text),
     );
     let hash = '';
-    await this.#inOwnTransaction('finish', async () => {
-      const last = await this.#lockAndCompare();
+    const work: OwnWork['work'] = async (answers) => {
+      const last = this.#compare(answers);
       const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
-      if (marked !== undefined) {
-        const [removed] = await this.#own([toolbox.history.removeRow(toolbox.database, plan.history.table, marked)]);
-        this.#exactlyOne(removed);
-      }
+      const removal: readonly Change[] =
+        marked === undefined
+          ? []
+          : [{ sql: toolbox.history.removeRow(toolbox.database, plan.history.table, marked), isOfTheRow: true }];
+      const looks = script.verifications.length > 0 || this.#checksKeys() || this.#inspector !== undefined;
+      if (looks) await this.#change(removal);
       await this.#verify(pending);
       await this.#checkKeys();
       await this.#lookAfter();
       const row = chainEntry(this.#recordEntry('committed', undefined), last);
       ({ hash } = row);
       const endsRun = this.#input.number === this.#input.of;
-      await this.#own([
+      const ends = [
         sql.record.append(plan.recordTable, row),
         sql.journal.clear(this.#journal, this.#run),
         ...(endsRun ? freeFlagTexts(this.#request) : []),
-      ]);
-      return () => wasCommitted(this.#request, row.hash);
-    });
+      ];
+      return {
+        changes: [...(looks ? [] : removal), ...ends.map((text) => ({ sql: text }))],
+        wasIt: () => wasCommitted(this.#request, row.hash),
+      };
+    };
+    await this.#inOwnTransaction('finish', plan.recordTable, { asks: this.#comparing(), work });
     if (!this.#entries.some((entry) => entry.rank === step.entry.rank)) {
       this.#warnings.push(
         `The history had no row of version ${step.version} any more (repairing a history removes rows marked as failed); there was nothing to remove.`,
@@ -564,12 +641,17 @@ class JournalledStep {
   }
 
   /** Statements that commit by themselves cannot be checked in a transaction of their own: all is checked when all has run. */
+  #checksKeys(): boolean {
+    const { step } = this.#input;
+    if (this.#request.toolbox.database.sql.replicaMode !== 'foreign-keys') return false;
+    return step.triggers === 'replica' || maySwitchConstraints(step.statements);
+  }
+
   async #checkKeys(): Promise<void> {
     const { session, toolbox, scriptSchema } = this.#request;
     const { sql } = toolbox.database;
     const { step } = this.#input;
-    if (sql.replicaMode !== 'foreign-keys') return;
-    if (step.triggers !== 'replica' && !maySwitchConstraints(step.statements)) return;
+    if (!this.#checksKeys()) return;
     const asked = await session.query(`${sql.useScriptPath(session.facts, scriptSchema)};${sql.touchedConstraints()}`);
     const unchecked = await checkTouched(this.#request, step, step.statements, asked.at(-1)?.rows[0]?.[0]);
     this.#warnings.push(...unchecked.filter((warning) => !this.#warnings.includes(warning)));
@@ -606,17 +688,21 @@ class JournalledStep {
     const { step } = this.#input;
     const outcome = error.code === 'cancelled' ? 'cancelled' : 'failed';
     let hash = '';
+    this.#next = undefined;
     try {
-      await this.#inOwnTransaction('withdraw', async () => {
-        const last = await this.#lockAndCompare();
+      const work: OwnWork['work'] = async (answers) => {
+        const last = this.#compare(answers);
         const marked = this.#entries.find((entry) => entry.rank === step.entry.rank);
         if (marked === undefined) throw rowIsGone(step.version);
-        await this.#mark(marked, step.entry.success);
         const row = chainEntry(this.#recordEntry(outcome, error), last);
         ({ hash } = row);
-        await this.#own([sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)]);
-        return () => wasCommitted(this.#request, row.hash);
-      });
+        const ends = [sql.record.append(plan.recordTable, row), sql.journal.clear(this.#journal, this.#run)];
+        return {
+          changes: [...this.#marking(marked, step.entry.success), ...ends.map((text) => ({ sql: text }))],
+          wasIt: () => wasCommitted(this.#request, row.hash),
+        };
+      };
+      await this.#inOwnTransaction('withdraw', plan.recordTable, { asks: this.#comparing(), work });
     } catch (second) {
       if (!(second instanceof FlybackError)) throw second;
       if (second.code === 'commit-unknown') return second;
@@ -671,6 +757,10 @@ class JournalledStep {
 
   /** Whatever stopped the step: told as what it came to. */
   async #stopped(error: FlybackError): Promise<FlybackError> {
+    if (this.#unsaid !== undefined) {
+      const said = await this.#journalled([this.#unsaid.entry]).catch(() => undefined);
+      if (said !== undefined) this.#said();
+    }
     if (
       error.code === 'run-interrupted' ||
       error.code === 'resume-unclear' ||
@@ -702,14 +792,17 @@ class JournalledStep {
   // ---- the pieces
 
   /**
-   * A transaction of flyback's own, in which the history is locked; tried again when that lock is not to be had. `work`
-   * resolves to the question whether it was committed, asked when the connection breaks during the commit. Resolves to
-   * that failure when it was.
+   * A transaction of flyback's own, in which the history is locked, and the record where it exists; tried again when that
+   * lock is not to be had. Resolves to a failure of the connection when it was committed all the same.
    */
-  async #inOwnTransaction(what: OwnTransaction, work: OwnWork): Promise<ServerFailure | undefined> {
+  async #inOwnTransaction(
+    what: OwnTransaction,
+    record: QualifiedName | undefined,
+    own: OwnWork,
+  ): Promise<ServerFailure | undefined> {
     for (;;) {
       try {
-        return await this.#tryOwnTransaction(what, work);
+        return await this.#tryOwnTransaction(what, record, own);
       } catch (error) {
         await this.#request.session.query(this.#request.toolbox.database.sql.rollback).catch(() => undefined);
         if (!(error instanceof FlybackError) || error.condition !== 'lock-timeout') throw error;
@@ -718,20 +811,34 @@ class JournalledStep {
     }
   }
 
-  async #tryOwnTransaction(what: OwnTransaction, work: OwnWork): Promise<ServerFailure | undefined> {
+  async #tryOwnTransaction(
+    what: OwnTransaction,
+    record: QualifiedName | undefined,
+    { asks, work }: OwnWork,
+  ): Promise<ServerFailure | undefined> {
     const { session, toolbox, plan, settings } = this.#request;
     const { sql } = toolbox.database;
     const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
+    const unsaid = this.#unsaid === undefined ? [] : [this.#journalText([this.#unsaid.entry])];
     const begun = await session.pipeline([
+      ...unsaid,
       `${sql.beginOwn(session.facts, settings.lockTimeoutMs === 0 ? ownLockWaitMs : settings.lockTimeoutMs)};${sql.durably}`,
       sql.guardToolLock(session.facts, lock),
+      sql.lockTables(plan.history.table, record),
+      ...asks,
     ]);
-    if (begun.failure !== undefined) throw guardError(begun.failure.error, plan.history.table);
-    const wasIt = await work();
-    const committed = await session.pipeline([sql.commit]);
-    if (committed.failure === undefined) return undefined;
-    const { error } = committed.failure;
-    if (!error.connectionLost && (await rollBack(this.#request))) throw guardError(error, plan.history.table);
+    if (begun.results.length >= unsaid.length) this.#said();
+    if (begun.failure !== undefined) {
+      throw guardError(begun.failure.error, begun.failure.index < unsaid.length ? this.#journal : plan.history.table);
+    }
+    const { changes, wasIt } = await work(begun.results.slice(unsaid.length + 3));
+    const error = await this.#changeAndCommit(changes);
+    if (error === undefined) return undefined;
+    if (!error.connectionLost && (await rollBack(this.#request))) {
+      if (error.message.includes(guardMarks.historyChanged)) this.#exactlyOne(undefined);
+      throw guardError(error, plan.history.table);
+    }
+    // Its locks were held before any of this was sent: whoever asks waits until it has ended.
     const found = await wasIt();
     if (found.answer === false) throw connectionLostError(error);
     if (found.answer === undefined) throw this.#unknown(what, found.why, error);
@@ -751,39 +858,74 @@ class JournalledStep {
     );
   }
 
-  /** Shuts everyone out of the history again, and returns the last hash of the record. */
-  async #lockAndCompare(): Promise<string> {
-    const { session, toolbox, plan } = this.#request;
-    const { sql } = toolbox.database;
-    const sent = await session.pipeline([
-      sql.lockTables(plan.history.table, plan.recordTable),
+  /**
+   * The changes, the commit, and what prepares the next statement; one message where the server itself can tell that a change
+   * met its one row. What kept it from being committed.
+   */
+  async #changeAndCommit(changes: readonly Change[]): Promise<ServerFailure | undefined> {
+    const { session, toolbox } = this.#request;
+    const { guardOneRow, commit } = toolbox.database.sql;
+    if (guardOneRow === undefined) {
+      await this.#change(changes);
+      return (await session.pipeline([commit])).failure?.error;
+    }
+    const texts = changes.flatMap(({ sql, isOfTheRow }) => (isOfTheRow === true ? [sql, guardOneRow] : [sql]));
+    const sent = await session.pipeline([...texts, commit, ...this.#nextTexts()]);
+    if (sent.failure === undefined) this.#nextPrepared(sent.results.slice(texts.length + 1));
+    return sent.failure !== undefined && sent.failure.index <= texts.length ? sent.failure.error : undefined;
+  }
+
+  /** What #compare wants to see. */
+  #comparing(): readonly string[] {
+    const { toolbox, plan } = this.#request;
+    return [
       toolbox.history.readRows(toolbox.database, plan.history.table),
-      sql.record.head(plan.recordTable),
-    ]);
-    if (sent.failure !== undefined) throw guardError(sent.failure.error, plan.history.table);
-    const found = toolbox.history.parseRows(first(sent.results[1]), this.#request.migrations);
+      toolbox.database.sql.record.head(plan.recordTable),
+    ];
+  }
+
+  /** Compares the history, from which everyone is shut out again, and returns the last hash of the record. */
+  #compare([rows, head]: readonly (readonly QueryResult[])[]): string {
+    const { toolbox, plan } = this.#request;
+    const found = toolbox.history.parseRows(first(rows), this.#request.migrations);
     const { rank } = this.#input.step.entry;
     // repair takes no lock: it may have removed the marked row meanwhile, and that row alone.
     if (!found.some((entry) => entry.rank === rank)) {
       this.#entries = this.#entries.filter((entry) => entry.rank !== rank);
     }
     compareHistory(this.#request, this.#entries, found);
-    return headHash(sent.results[2]?.[0], plan.recordTable);
+    return headHash(head?.[0], plan.recordTable);
   }
 
-  /** Sends flyback's own statements one after the other; the first result of each. */
-  async #own(messages: readonly string[]): Promise<readonly (QueryResult | undefined)[]> {
-    const sent = await this.#request.session.pipeline(messages);
+  async #change(changes: readonly Change[]): Promise<void> {
+    const sent = await this.#request.session.pipeline(changes.map(({ sql }) => sql));
     if (sent.failure !== undefined) throw guardError(sent.failure.error, this.#request.plan.history.table);
-    return sent.results.map((results) => results[0]);
+    for (const [index, { isOfTheRow }] of changes.entries()) {
+      if (isOfTheRow === true) this.#exactlyOne(sent.results[index]?.[0]);
+    }
   }
 
-  /** Commits entries of the journal on their own. */
-  async #journalled(entries: readonly JournalEntry[]): Promise<void> {
+  /**
+   * Commits entries of the journal on their own. The answers to what goes `behind` them in the same message; undefined when
+   * that failed, whose reason shows when it is asked alone.
+   */
+  async #journalled(
+    entries: readonly JournalEntry[],
+    behind: readonly string[] = [],
+  ): Promise<PipelineOutcome['results'] | undefined> {
+    const { session, toolbox } = this.#request;
+    const sent = await session.pipeline([this.#journalText(entries), ...behind]);
+    if (sent.failure === undefined) return sent.results.slice(1);
+    if (sent.failure.index > 0) return undefined;
+    await session.query(toolbox.database.sql.rollback).catch(() => undefined);
+    throw guardError(sent.failure.error, this.#journal);
+  }
+
+  #journalText(entries: readonly JournalEntry[]): string {
     const { session, toolbox, plan } = this.#request;
     const { sql } = toolbox.database;
     const lock = toolbox.history.toolLock(toolbox.database, plan.history.table, session.facts);
-    const text = [
+    return [
       sql.beginOwn(session.facts, ownLockWaitMs),
       sql.durably,
       // A script can let go of the lock (pg_advisory_unlock_all); nothing more may run once somebody else has it.
@@ -791,16 +933,65 @@ class JournalledStep {
       ...entries.map((entry) => sql.journal.append(this.#journal, this.#run, JSON.stringify(entry))),
       sql.commit,
     ].join(';');
-    const sent = await session.pipeline([text]);
-    if (sent.failure === undefined) return;
-    await session.query(sql.rollback).catch(() => undefined);
-    throw guardError(sent.failure.error, this.#journal);
   }
 
   async #markFinished(index: number, rows: number | null, durationMs: number): Promise<void> {
     const entry = this.#finishedEntry(index, rows, durationMs);
-    await this.#journalled([entry]);
+    const answers = await this.#journalled([entry], this.#nextTexts());
     this.#keep(index, entry);
+    if (answers !== undefined) this.#nextPrepared(answers);
+  }
+
+  /** No other statement is to run, and what ends the step can go in one message with the entry of this one. */
+  #endsScript(index: number): boolean {
+    const { statements } = this.#input.script;
+    return (
+      this.#request.toolbox.database.dialect.ddl === 'commits' &&
+      statements.every((_, other) => other === index || this.#finished.has(other))
+    );
+  }
+
+  #said(): void {
+    if (this.#unsaid === undefined) return;
+    this.#keep(this.#unsaid.index, this.#unsaid.entry);
+    this.#unsaid = undefined;
+  }
+
+  async #recoveryOf({ alone }: PlannedStatement, { text }: Statement): Promise<StatementRecovery | undefined> {
+    return alone === null ? undefined : this.#request.toolbox.database.recovery(text);
+  }
+
+  /** The statement that runs after this one; undefined for none, and for one that cannot be prepared in another's message. */
+  async #following(index: number): Promise<NextStatement | undefined> {
+    const next = index + 1;
+    if (next >= this.#input.script.statements.length || this.#finished.has(next) || !this.#joins(next))
+      return undefined;
+    const { statement, planned } = this.#at(next);
+    return { index: next, recovery: await this.#recoveryOf(planned, statement) };
+  }
+
+  #nextTexts(): readonly string[] {
+    if (this.#next === undefined) return [];
+    const { recovery } = this.#next;
+    return [...this.#setUpTexts(recovery), ...(recovery?.inspect === undefined ? [] : [recovery.inspect])];
+  }
+
+  #nextPrepared(answers: PipelineOutcome['results']): void {
+    if (this.#next === undefined) return;
+    const { index, recovery } = this.#next;
+    this.#prepared = {
+      index,
+      inspected: recovery?.inspect === undefined ? null : (answers.at(-1)?.at(-1)?.rows ?? []),
+    };
+  }
+
+  /** Sets the session up for the statement and looks at its objects, unless that was done when the one before ended. */
+  async #prepare(index: number, recovery: StatementRecovery | undefined): Promise<QueryResult['rows'] | null> {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (prepared?.index === index) return prepared.inspected;
+    await this.#setUp(index, recovery);
+    return this.#inspect(recovery);
   }
 
   #finishedEntry(index: number, rows: number | null | undefined, durationMs: number): JournalFinished {
@@ -822,18 +1013,33 @@ class JournalledStep {
 
   /** The session as the script would have it at this statement: flyback's settings, then the script's own so far. */
   async #setUp(index: number, recovery: StatementRecovery | undefined): Promise<void> {
+    const { session } = this.#request;
+    for (const text of this.#setUpTexts(recovery)) await session.query(text);
+    for (const text of this.#settingsBefore(index)) await session.query(text);
+  }
+
+  /** flyback's part of it. */
+  #setUpTexts(recovery: StatementRecovery | undefined): readonly string[] {
     const { session, toolbox, settings } = this.#request;
     const ordinary = stepSettings(this.#request);
     const own = recovery?.waitsAside === true ? { ...ordinary, lockTimeoutMs: settings.concurrentWaitMs } : ordinary;
     const { sql } = toolbox.database;
-    await session.query(sql.setUpSession(session.facts, own));
-    if (this.#input.step.triggers === 'replica' && sql.replicaMode === 'foreign-keys') {
-      await session.query(sql.enterReplicaMode());
-    }
-    for (const [at, statement] of this.#input.script.statements.entries()) {
-      if (at >= index) break;
-      if (sessionSetting.test(statement.text)) await session.query(statement.text);
-    }
+    const isReplica = this.#input.step.triggers === 'replica' && sql.replicaMode === 'foreign-keys';
+    return [sql.setUpSession(session.facts, own), ...(isReplica ? [sql.enterReplicaMode()] : [])];
+  }
+
+  /** The script's part of it. */
+  #settingsBefore(index: number): readonly string[] {
+    const before = this.#input.script.statements.slice(0, index);
+    return before.map(({ text }) => text).filter((text) => sessionSetting.test(text));
+  }
+
+  /**
+   * Whether the session can be set up for the statement in a message with what comes before: where that message stops at its
+   * first failure, and holds nothing of the script's own.
+   */
+  #joins(index: number): boolean {
+    return this.#request.toolbox.database.dialect.ddl === 'commits' && this.#settingsBefore(index).length === 0;
   }
 
   #isCancelled(): boolean {
@@ -874,13 +1080,10 @@ class JournalledStep {
   }
 
   /** Sets the mark by which the migration tool knows a migration that failed, where its history has one. */
-  async #mark(entry: HistoryEntry, success: boolean): Promise<void> {
+  #marking(entry: HistoryEntry, success: boolean): readonly Change[] {
     const { toolbox, plan } = this.#request;
     const marking = toolbox.history.setSuccess(toolbox.database, plan.history.table, entry, success);
-    if (marking === undefined) return;
-    const [marked] = await this.#own([marking]);
-    this.#exactlyOne(marked);
-    this.#replaceRow(entry.rank, { ...entry, success });
+    return marking === undefined ? [] : [{ sql: marking, isOfTheRow: true }];
   }
 
   #exactlyOne(result: QueryResult | undefined): void {

@@ -36,7 +36,10 @@ export function openingMessages(
   );
   return [
     ...[...texts.open, texts.repeated(guard)].map((command) => ({ kind: 'open', ...command }) as const),
-    ...texts.guardApproach.map((command) => ({ kind: 'approach', ...command }) as const),
+    // Where readers are not shut out, the commit before was guarded so, in the same message.
+    ...(toolbox.database.sql.historyLock === 'writers' ? [] : texts.guardApproach).map(
+      (command) => ({ kind: 'approach', ...command }) as const,
+    ),
   ];
 }
 

@@ -9,17 +9,12 @@ import {
 import type { Condition } from '../../../src/adapter/history.js';
 import type { QualifiedName } from '../../../src/history/history.js';
 import { describeTable } from './describe-table.js';
-import { guardColumn } from './guard-column.js';
+import { guardItem } from './guard.js';
 import { constraintChecks, touchedConstraints } from './integrity-sql.js';
 import { journalSql } from './journal-sql.js';
 import { qualified, quoteIdentifier, quoteLiteral } from './quoting.js';
 import { recordSql } from './record-sql.js';
 import { rowSql } from './row-sql.js';
-
-/** One column that is t, or the mark for which the session then fails: plain SQL has no way to raise an error. */
-function require(condition: string, mark: string): string {
-  return `IF(${condition}, 't', '${mark}') AS ${guardColumn}`;
-}
 
 /** A statement that gives no row. */
 const nothing = (columns: number): string =>
@@ -121,7 +116,7 @@ export const mysqlSql: DatabaseSql = {
     `SELECT ${keys.length === 0 ? 'TRUE' : keys.map((key) => `RELEASE_LOCK(${quoteLiteral(key)})`).join(', ')}`,
 
   guardToolLock: (session: ServerFacts, lock: ToolLock) =>
-    `SELECT ${require(`CONNECTION_ID() = ${session.backendId}`, guardMarks.backendChanged)};SELECT ${require(`${hasOrGets(lock.keys)}${holdsFlag(lock)}`, guardMarks.lockLost)}`,
+    `SELECT ${guardItem(`CONNECTION_ID() = ${session.backendId}`, guardMarks.backendChanged)};SELECT ${guardItem(`${hasOrGets(lock.keys)}${holdsFlag(lock)}`, guardMarks.lockLost)}`,
 
   toolLockSessions: ({ keys, approach }: ToolLock) => {
     const held = keys.map(
@@ -142,7 +137,7 @@ export const mysqlSql: DatabaseSql = {
   guardApproach: (lock: ToolLock) =>
     lock.approach === undefined
       ? 'DO 0'
-      : `SELECT ${require(`NOT EXISTS (${approaching(lock)})`, guardMarks.toolNear)}`,
+      : `SELECT ${guardItem(`NOT EXISTS (${approaching(lock)})`, guardMarks.toolNear)}`,
 
   // Readers go on: nothing on these servers shuts them out within a transaction.
   historyLock: 'writers',
@@ -158,13 +153,15 @@ export const mysqlSql: DatabaseSql = {
       record === undefined
         ? ''
         : ` AND (SELECT COUNT(*) FROM ${qualified(record)} WHERE id > @flyback_record) = ${own.appended}`;
-    return `SELECT ${require(`${countOf(history)} BETWEEN @flyback_history - ${own.removed} AND @flyback_history${ofRecord}`, guardMarks.tablesWritten)}`;
+    return `SELECT ${guardItem(`${countOf(history)} BETWEEN @flyback_history - ${own.removed} AND @flyback_history${ofRecord}`, guardMarks.tablesWritten)}`;
   },
 
   guardRecord: () => 'DO 0',
 
+  guardOneRow: `SELECT ${guardItem('ROW_COUNT() = 1', guardMarks.historyChanged)}`,
+
   guardHistory: (history: QualifiedName, expected: Condition) => ({
-    sql: `SELECT ${require(expected.sql, guardMarks.historyChanged)} FROM ${qualified(history)}`,
+    sql: `SELECT ${guardItem(`(SELECT ${expected.sql} FROM ${qualified(history)})`, guardMarks.historyChanged)}`,
     values: expected.values,
   }),
   describeTable,
@@ -174,7 +171,7 @@ export const mysqlSql: DatabaseSql = {
   enterReplicaMode: () => 'SET SESSION foreign_key_checks = 0',
 
   afterScript: (session: ServerFacts, settings: StepSettings) =>
-    `RELEASE SAVEPOINT ${stillOpen};SELECT ${require('@@session.autocommit = 1', guardMarks.transactionEnded)};${stepSetting(session, settings)};SAVEPOINT ${stillOpen}`,
+    `RELEASE SAVEPOINT ${stillOpen};SELECT ${guardItem('@@session.autocommit = 1', guardMarks.transactionEnded)};${stepSetting(session, settings)};SAVEPOINT ${stillOpen}`,
 
   touchedConstraints,
   constraintChecks,

@@ -14,11 +14,11 @@ import type {
 import type { ConnectionSettings, HostAddress } from '../../../src/config/config.js';
 import { FlybackError } from '../../../src/errors/error.js';
 import { isSupported, readFacts, variablesQuery, whoQuery } from './facts.js';
-import { guardColumn } from './guard-column.js';
+import { brokenMark } from './guard.js';
 import { splitScript, tokenizeStatement } from './lexer.js';
 import { quoteLiteral } from './quoting.js';
 import { allowSeveral, createQuery, sendStatements, type Answer } from './query.js';
-import { type MysqlFailure, mysqlFailure, sessionError } from './server-failure.js';
+import { mysqlFailure, sessionError } from './server-failure.js';
 import { type DriverTls, tlsAttempts } from './tls.js';
 
 type Mysql = typeof mysqlModule;
@@ -193,15 +193,24 @@ class DriverSession implements MysqlSession {
   }
 
   async pipeline(messages: readonly string[], onAnswer?: OnAnswer): Promise<PipelineOutcome> {
+    const split = messages.map((message) =>
+      splitScript(message, { endsBodiesItself: true }).statements.map(({ text }) => ({ text })),
+    );
     const results: (readonly QueryResult[])[] = [];
-    for (const [index, message] of messages.entries()) {
-      const statements = splitScript(message, { endsBodiesItself: true }).statements.map(({ text }) => ({ text }));
-      const outcome = await this.#sendAll(statements);
-      if (outcome.failure !== undefined) return { results, failure: { index, error: outcome.failure.error } };
-      results.push(outcome.results);
-      onAnswer?.(index, outcome.results);
-    }
-    return { results, failure: undefined };
+    let current: QueryResult[] = [];
+    const close = (): void => {
+      while (split[results.length]?.length === current.length) {
+        results.push(current);
+        onAnswer?.(results.length - 1, current);
+        current = [];
+      }
+    };
+    close();
+    const { failure } = await this.#sendAll(split.flat(), (_index, result) => {
+      current.push(result);
+      close();
+    });
+    return { results, failure: failure === undefined ? undefined : { index: results.length, error: failure.error } };
   }
 
   async batch(commands: readonly Command[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome> {
@@ -236,7 +245,7 @@ class DriverSession implements MysqlSession {
       const answer = await this.#askOne(statement);
       this.#inTransaction = answer.inTransaction;
       this.#hasWarnings = answer.warnings > 0;
-      return judged([toResult(statement, answer)]);
+      return { results: [toResult(statement, answer)], failure: undefined };
     } catch (error) {
       return { results: [], failure: this.#failure(error, statement) };
     }
@@ -260,8 +269,7 @@ class DriverSession implements MysqlSession {
     const results = answers.map((answer, index) => toResult(statements[index] ?? '', answer));
     if (results.length > statements.length)
       throw new FlybackError('internal', 'More answers came than statements were sent.');
-    const found = judged(results);
-    if (failure === undefined || found.failure !== undefined) return found;
+    if (failure === undefined) return { results, failure: undefined };
     return { results, failure: this.#failure(failure, statements[results.length] ?? '') };
   }
 
@@ -274,8 +282,10 @@ class DriverSession implements MysqlSession {
   }
 
   /** The driver says of a broken session only that it is broken; the server may have said why. */
-  #failure(cause: unknown, statement: string): MysqlFailure {
+  #failure(cause: unknown, statement: string): ServerFailure {
     const failure = mysqlFailure(cause, statement);
+    const mark = brokenMark(statement, failure.serverCode);
+    if (mark !== undefined) return guardFailure(mark);
     const earlier = this.#farewell === undefined ? undefined : mysqlFailure(this.#farewell);
     if (failure.connectionLost) this.#inTransaction = false;
     return failure.serverCode === undefined && earlier?.serverCode !== undefined ? earlier : failure;
@@ -387,43 +397,22 @@ const companions = new Set([
 ]);
 
 /**
- * Statements that travel in one message. A guard is judged by the session when its answer has come, and the server goes on
- * until then: what it must not do in vain, a commit, waits for that. Where the end of a statement could be in doubt, it goes alone.
+ * Statements that travel in one message: the server stops at the first that fails, a guard among them. Where the end of a
+ * statement could be in doubt, it goes alone.
  */
 function packets(statements: readonly Sendable[]): readonly (readonly string[])[] {
   const all: string[][] = [];
-  let hasGuard = false;
   let isOpen = false;
   for (const { text, isLast } of statements) {
     const word = /^[a-z]+/i.exec(text)?.[0].toLowerCase() ?? '';
     // SET NAMES changes how the rest of a message would be read.
     const isCompanion =
       companions.has(word) && !text.includes(';') && (word !== 'set' || /^set\s+(?:session\b|@)/i.test(text));
-    if (!isOpen || !isCompanion || (hasGuard && word === 'commit')) {
-      all.push([]);
-      hasGuard = false;
-    }
+    if (!isOpen || !isCompanion) all.push([]);
     all.at(-1)?.push(text);
-    hasGuard ||= text.includes(guardColumn);
     isOpen = isCompanion && isLast !== true;
   }
   return all;
-}
-
-/** The results up to the first guard that does not hold. */
-function judged(results: readonly QueryResult[]): PacketOutcome {
-  for (const [index, result] of results.entries()) {
-    const mark = brokenGuard(result);
-    if (mark !== undefined) return { results: results.slice(0, index), failure: guardFailure(mark) };
-  }
-  return { results, failure: undefined };
-}
-
-/** The mark of a guard that does not hold; undefined for one that does, and for whatever is no guard. */
-function brokenGuard({ columns, rows }: QueryResult): string | undefined {
-  if (columns.length !== 1 || columns[0] !== guardColumn) return undefined;
-  const value = rows[0]?.[0];
-  return value === 't' ? undefined : (value ?? 'no answer');
 }
 
 function guardFailure(mark: string): ServerFailure {

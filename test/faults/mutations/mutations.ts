@@ -146,10 +146,10 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: journalled,
-        piece: `    const text = [
+        piece: `    return [
       sql.beginOwn(session.facts, ownLockWaitMs),`,
         by: `    entries = entries.filter(({ event }) => event !== 'started');
-    const text = [
+    return [
       sql.beginOwn(session.facts, ownLockWaitMs),`,
       },
     ],
@@ -172,8 +172,8 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: journalled,
-        piece: 'await this.#mark(step.entry, false);',
-        by: 'await this.#own([toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry)]);',
+        piece: '...this.#marking(step.entry, false)],',
+        by: '{ sql: toolbox.history.removeRow(toolbox.database, plan.history.table, step.entry) }],',
       },
     ],
     scenario: 'cuts at statements without a transaction',

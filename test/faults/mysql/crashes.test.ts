@@ -7,8 +7,8 @@ import { runRounds, type Fault } from './rounds.js';
 
 /* Faults at random moments on MySQL and MariaDB, where a rollback with DDL has no transaction to fall back on. */
 
-/** Rounds of each fault; 200 altogether. */
-const extents = isFull ? { kill: 80, terminate: 60, crash: 60 } : { kill: 4, terminate: 3, crash: 3 };
+/** Rounds of each fault; 300 altogether. */
+const extents = isFull ? { kill: 80, terminate: 60, cut: 100, crash: 60 } : { kill: 4, terminate: 3, cut: 6, crash: 3 };
 
 async function strike(fault: Fault, title: string, server: Parameters<typeof runRounds>[0]['server']): Promise<void> {
   const summary = await runRounds({
@@ -25,6 +25,7 @@ async function strike(fault: Fault, title: string, server: Parameters<typeof run
 forEachMysql('struck at random moments', (server) => {
   test('kill -9 of flyback', () => strike('kill', 'kill -9', server));
   test('KILL of its connection', () => strike('terminate', 'KILL', server));
+  test('its connection cut at a message', () => strike('cut', 'connection cut', server));
 });
 
 describeWithLocalMysql('struck at random moments, a server of its own', () => {

@@ -6,14 +6,18 @@ import type { LocalServer } from '../../harness/mysql-servers.js';
 import { createMysqlProject } from '../../harness/mysql-project.js';
 import { finished, type CommandResult, type TestProject } from '../../harness/project.js';
 import { commandUnderTest, keepToTime } from '../extent.js';
+import { startCutter, type Cutter } from './cutter.js';
 import { createRandom } from '../random.js';
 import { WrongOutcome, type Verdict } from '../state.js';
 import { Tally, type Summary } from '../summary.js';
 import { filesOf, versions } from './fixture.js';
 import { build, judge, readPlaces, readState, type Place } from './state.js';
 
-/** kill: flyback ends at once (SIGKILL). terminate: the server ends its connection (KILL). crash: the server ends at once, and is started again. */
-export type Fault = 'kill' | 'terminate' | 'crash';
+/**
+ * kill: flyback ends at once (SIGKILL). terminate: the server ends its connection (KILL). cut: its connection is cut at one of
+ * its messages. crash: the server ends at once, and is started again.
+ */
+export type Fault = 'kill' | 'terminate' | 'cut' | 'crash';
 
 export interface RoundsOptions {
   readonly fault: Fault;
@@ -56,9 +60,11 @@ class Table {
   readonly #database: MysqlDatabase;
   readonly #project: TestProject;
   readonly #places: readonly Place[];
+  readonly #cutter: Cutter;
   #observer: Connection;
   #durationMs = 0;
   #lines = 0;
+  #messages = 0;
 
   private constructor(
     options: RoundsOptions,
@@ -66,12 +72,14 @@ class Table {
     project: TestProject,
     observer: Connection,
     places: readonly Place[],
+    cutter: Cutter,
   ) {
     this.#options = options;
     this.#database = database;
     this.#project = project;
     this.#observer = observer;
     this.#places = places;
+    this.#cutter = cutter;
   }
 
   static async open(options: RoundsOptions): Promise<Table> {
@@ -79,14 +87,27 @@ class Table {
     const observer = await connectTo(database.rootUrl);
     await build(observer);
     const places = await readPlaces(observer);
-    const project = await createMysqlProject({ database, versions: versions.map(filesOf) });
-    const table = new Table(options, database, project, observer, places);
+    const cutter = await startCutter(database);
+    const behind = new URL(database.url);
+    behind.host = `127.0.0.1:${cutter.port}`;
+    const project = await createMysqlProject({
+      database: {
+        ...database,
+        url: behind.href,
+        jdbcUrl: database.jdbcUrl.replace(/\/\/[^/]+/, `//${behind.host}`),
+        host: '127.0.0.1',
+        port: cutter.port,
+      },
+      versions: versions.map(filesOf),
+    });
+    const table = new Table(options, database, project, observer, places, cutter);
     await table.#measure();
     return table;
   }
 
   async close(): Promise<void> {
     await this.#observer.end().catch(() => undefined);
+    await this.#cutter.stop();
     await this.#project.remove();
     await this.#database.drop();
   }
@@ -95,10 +116,12 @@ class Table {
   async #measure(): Promise<void> {
     await build(this.#observer);
     const started = performance.now();
+    this.#cutter.arm(undefined);
     const running = this.#start(['rollback', '--all', '--yes', '--json']);
     const ending = await running.ended;
     this.#durationMs = performance.now() - started;
     this.#lines = running.lines();
+    this.#messages = this.#cutter.messages();
     const verdict = await this.#look();
     if (ending.code !== 0 || verdict.kind !== 'after' || verdict.versions !== versions.length)
       throw new Error(`An undisturbed run did not come to its end: ${wordsOf(ending)}`);
@@ -110,7 +133,11 @@ class Table {
     const isResumeDisturbed = random() < 0.3;
     const tryRefused = random() < 0.25;
     await build(this.#observer);
-    const first = await this.#strike(['rollback', '--all', '--yes', '--json'], this.#moment(random));
+    const rollback = ['rollback', '--all', '--yes', '--json'];
+    const first =
+      this.#options.fault === 'cut'
+        ? await this.#cut(rollback, 1 + Math.floor(random() * this.#messages), random() < 0.5)
+        : await this.#strike(rollback, this.#moment(random));
     let verdict = await this.#look();
     this.#compareWords(first.ending, verdict);
     if (!first.isStruck) return undefined;
@@ -125,7 +152,11 @@ class Table {
       resumes += 1;
       if (resumes > 6) throw new WrongOutcome('resume does not come to an end');
       if (isResumeDisturbed && resumes <= 2) {
-        await this.#strike(['resume', '--yes', '--json'], delayed(random() * this.#durationMs));
+        const resume = ['resume', '--yes', '--json'];
+        const moment = random();
+        if (this.#options.fault === 'cut')
+          await this.#cut(resume, 1 + Math.floor(moment * this.#messages), random() < 0.5);
+        else await this.#strike(resume, delayed(moment * this.#durationMs));
         verdict = await this.#look();
         continue;
       }
@@ -181,14 +212,21 @@ class Table {
     };
   }
 
-  async #strike(
-    commandLine: readonly string[],
-    moment: Moment,
-  ): Promise<{ readonly ending: CommandResult; readonly isStruck: boolean }> {
+  async #cut(commandLine: readonly string[], message: number, arrives: boolean): Promise<Struck> {
+    this.#cutter.arm({ message, arrives });
+    const ending = await this.#start(commandLine).ended;
+    const isStruck = this.#cutter.hasCut();
+    this.#cutter.arm(undefined);
+    return { ending, isStruck };
+  }
+
+  async #strike(commandLine: readonly string[], moment: Moment): Promise<Struck> {
     const running = this.#start(commandLine);
     await moment(running);
     if (running.hasEnded()) return { ending: await running.ended, isStruck: false };
     switch (this.#options.fault) {
+      case 'cut':
+        throw new Error('A cut has its moment by itself.');
       case 'kill':
         return { isStruck: running.kill(), ending: await running.ended };
       case 'terminate': {
@@ -267,6 +305,11 @@ class Table {
     }
     return judge(await readState(this.#observer), this.#places);
   }
+}
+
+interface Struck {
+  readonly ending: CommandResult;
+  readonly isStruck: boolean;
 }
 
 interface Running {
