@@ -3,6 +3,7 @@ import { FlybackError } from '../errors/error.js';
 import type { InterpretedEntry } from '../history/history.js';
 import type { Pair } from '../pairing/pair.js';
 import type { ConnectedProject } from '../project/project.js';
+import { pause } from '../run/pause.js';
 import { guardError, scriptError } from '../run/step-failure.js';
 import { parseRollbackScript } from '../scripts/parse-rollback-script.js';
 import { isUnread, type RollbackScript, type TriggersMode } from '../scripts/rollback-script.js';
@@ -14,6 +15,8 @@ export interface FunctionsToRead {
   /** Undefined: replica where the role may. */
   readonly triggers: TriggersMode | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called before the first is run, with the versions whose functions are. */
+  readonly onReading?: ((versions: readonly string[]) => void) | undefined;
 }
 
 /**
@@ -24,7 +27,7 @@ export interface FunctionsToRead {
  */
 export async function readFunctions(
   project: ConnectedProject,
-  { rows, triggers, signal }: FunctionsToRead,
+  { rows, triggers, signal, onReading }: FunctionsToRead,
 ): Promise<readonly Pair[]> {
   const pairOf = new Map(
     project.pairs.flatMap((pair) => (pair.row === undefined ? [] : [[pair.row.entry.rank, pair]])),
@@ -32,13 +35,39 @@ export async function readFunctions(
   const chosen = rows.flatMap(({ entry }) => pairOf.get(entry.rank) ?? []);
   const lowest = chosen.findLastIndex(({ script }) => script !== undefined && isUnread(script));
   if (lowest < 0 || project.functions === undefined) return project.pairs;
+  const unread = chosen.flatMap(({ script }) =>
+    script !== undefined && isUnread(script) ? [script.version.text] : [],
+  );
+  onReading?.(unread);
+  const scripts = chosen.slice(0, lowest + 1).map(({ script }) => script);
+  const { lockRetries, lockRetryPauseMs } = project.config.run;
+  for (let retries = lockRetries; ; retries -= 1) {
+    try {
+      const read = await readInTransaction(project, scripts, triggers, signal);
+      return project.pairs.map((pair) => ({ ...pair, script: read.get(pair.version.key) ?? pair.script }));
+    } catch (error) {
+      if (!(error instanceof FlybackError) || error.condition !== 'lock-timeout' || retries === 0) throw error;
+      await pause(lockRetryPauseMs, signal);
+    }
+  }
+}
+
+/** Version key → script, of the functions among these. */
+async function readInTransaction(
+  project: ConnectedProject,
+  scripts: readonly (RollbackScript | undefined)[],
+  triggers: TriggersMode | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, RollbackScript>> {
   const { session, toolbox } = project;
   const { sql } = toolbox.database;
   const read = new Map<string, RollbackScript>();
   const usesReplicaMode = (triggers ?? 'replica') === 'replica' && session.facts.mayUseReplicaMode;
+  const cancel = (): void => void session.cancel().catch(() => undefined);
   await begin(project);
+  signal?.addEventListener('abort', cancel);
   try {
-    for (const { script } of chosen.slice(0, lowest + 1)) {
+    for (const script of scripts) {
       // A version without a script has its own reason not to be planned.
       if (script === undefined) break;
       if (usesReplicaMode) await session.query(sql.enterReplicaMode());
@@ -47,12 +76,10 @@ export async function readFunctions(
       await session.query(sql.afterScript(session.facts, settingsOf(project)));
     }
   } finally {
-    await session.query(sql.rollback);
+    signal?.removeEventListener('abort', cancel);
+    await session.query(sql.rollback).catch(() => undefined);
   }
-  return project.pairs.map((pair) => {
-    const script = read.get(pair.version.key);
-    return script === undefined ? pair : { ...pair, script };
-  });
+  return read;
 }
 
 function settingsOf({ config, toolbox, table, session }: ConnectedProject): StepSettings {

@@ -25,6 +25,8 @@ export interface PlanOptions {
   readonly now?: Date | undefined;
   /** Ends the down functions that the plan calls to find out what they send. */
   readonly signal?: AbortSignal | undefined;
+  /** Called before it calls them, with their versions. */
+  readonly onReadingFunctions?: ((versions: readonly string[]) => void) | undefined;
 }
 
 /** A plan, and who stands in its way at the moment: told in the plan's hazards too, which are no part of its hash. */
@@ -43,7 +45,12 @@ export async function planRollback(project: ConnectedProject, options: PlanOptio
   if (open !== undefined) throw resumeNeeded(open);
   const triggers = options.triggers ?? config.run.triggers;
   const { rows } = selectVersions(project.history, options.target, toolbox.history);
-  const pairs = await readFunctions(project, { rows, triggers, signal: options.signal });
+  const pairs = await readFunctions(project, {
+    rows,
+    triggers,
+    signal: options.signal,
+    onReading: options.onReadingFunctions,
+  });
   const transaction = options.transaction ?? 'per-version';
   const redact = createRedactor(config.secrets);
   const built = await buildPlan({

@@ -350,7 +350,9 @@ class JournalledStep {
       this.#request.onEvent?.({ kind: 'statement-started', version: step.version, line: statement.line });
       const started = performance.now();
       const failure =
-        recovery === undefined ? await this.#runInTransaction(index, started) : await this.#runAlone(index, started);
+        recovery === undefined
+          ? await this.#runInTransaction(index, started)
+          : await this.#runAlone(index, started, recovery);
       if (failure === undefined) {
         this.#retriesLeft = this.#request.settings.lockRetries;
         const durationMs = performance.now() - started;
@@ -478,13 +480,15 @@ class JournalledStep {
     return { results, failure: undefined };
   }
 
-  async #runAlone(index: number, started: number): Promise<Failure | undefined> {
+  async #runAlone(index: number, started: number, recovery: StatementRecovery): Promise<Failure | undefined> {
     const { statement } = this.#at(index);
     const sent = await this.#request.session.pipeline([statement.text]);
     if (sent.failure !== undefined) return this.#statementFailure(sent.failure.error, statement);
     const rows = sent.results[0]?.[0]?.rowCount ?? null;
     const durationMs = performance.now() - started;
-    if (this.#endsScript(index)) this.#unsaid = { index, entry: this.#finishedEntry(index, rows, durationMs) };
+    // Of what nobody could look up afterwards the journal is told at once.
+    if (recovery.inspect !== undefined && this.#endsScript(index))
+      this.#unsaid = { index, entry: this.#finishedEntry(index, rows, durationMs) };
     else await this.#markFinished(index, rows, durationMs);
     return undefined;
   }

@@ -88,6 +88,8 @@ function watchedSession(session: Session, watcher: LockWatcher): Session {
       return await work;
     } finally {
       watcher.answered();
+      // The answer may have come because of it, and whatever is said next is to tell of it.
+      await watcher.settled();
     }
   };
   return {
@@ -134,6 +136,7 @@ function watchedFunctions(functions: FunctionCalls, watcher: LockWatcher): Funct
         return await functions.call(called, watch, signal);
       } finally {
         watcher.answered();
+        await watcher.settled();
       }
     },
   };
@@ -151,6 +154,7 @@ class LockWatcher {
   #line: number | undefined;
   #session: Promise<Session> | undefined;
   #isLooking = false;
+  #ending: Promise<void> | undefined;
   #isStopped = false;
   #notBefore = 0;
   #told: { readonly who: string; readonly at: number } = { who: '', at: 0 };
@@ -170,6 +174,13 @@ class LockWatcher {
 
   answered(): void {
     this.#since = undefined;
+  }
+
+  /** Sessions that are being ended have been, and are told of; or that takes too long to wait for. */
+  async settled(): Promise<void> {
+    if (this.#ending === undefined) return;
+    const ended = this.#ending.catch(() => undefined);
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, quietMs).unref())]);
   }
 
   /** Which statement the server is at. */
@@ -218,7 +229,9 @@ class LockWatcher {
       blockers: found.blockers.map(({ holder, holds }) => ({ holds, holder: presentable(holder, redact) })),
     };
     this.#tell(wait);
-    if (this.#request.cancelBlockers !== undefined) await this.#end(session, wait);
+    if (this.#request.cancelBlockers === undefined) return;
+    this.#ending = this.#end(session, wait).finally(() => (this.#ending = undefined));
+    await this.#ending;
   }
 
   #tell(wait: LockWait): void {

@@ -2,7 +2,9 @@ import type { SourceLocation } from '../errors/error.js';
 import type { RollbackScript } from './rollback-script.js';
 import type { Statement } from './statement.js';
 
-/** Where in the file: the server's position counts code points of the statement that was sent. */
+/**
+ * Where in the file, or in what a down function sent: the server's position counts code points of the statement that was sent.
+ */
 export function locate(script: RollbackScript, statement: Statement, position: number | undefined): SourceLocation {
   let offset = statement.offset;
   if (position !== undefined) {
@@ -20,5 +22,6 @@ export function locate(script: RollbackScript, statement: Statement, position: n
   const rest = script.text.slice(lineStart);
   const lineText = /^[^\r\n]*/.exec(rest)?.[0] ?? '';
   const lines = before.match(/\r\n|\r|\n/g)?.length ?? 0;
-  return { file: script.file, line: lines + 1, column: offset - lineStart + 1, lineText };
+  const file = script.source === 'function' ? `${script.file}, SQL of its down function` : script.file;
+  return { file, line: lines + 1, column: offset - lineStart + 1, lineText };
 }

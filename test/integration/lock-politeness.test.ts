@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Session } from '../../src/adapter/database.js';
+import { connect, loadProjectConfig } from '../../src/compose/open-project.js';
 import type { RunEvent } from '../../src/run/run-result.js';
 import { isAlive, startLockArena, startReaders, until, type LockArena } from '../harness/lock-arena.js';
 import { newestServer, runOn, type TestDatabase } from '../harness/postgres.js';
@@ -26,6 +28,28 @@ const widen = {
   up: 'ALTER TABLE orders ADD COLUMN gift text',
   down: 'ALTER TABLE orders DROP COLUMN gift;',
 };
+
+/** The same session, whose answers are heard of later than they are true. */
+function answeringLate(session: Session, delayMs: number): Session {
+  const late = async <T>(answer: Promise<T>): Promise<T> => {
+    const found = await answer;
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    return found;
+  };
+  return {
+    facts: session.facts,
+    query: (sql) => late(session.query(sql)),
+    pipeline: (messages, onAnswer) => late(session.pipeline(messages, onAnswer)),
+    batch: (commands, onAnswer) => late(session.batch(commands, onAnswer)),
+    forgetPlans: () => {
+      session.forgetPlans();
+    },
+    copyIn: (statement, data) => session.copyIn(statement, data),
+    takeNotices: () => session.takeNotices(),
+    cancel: () => session.cancel(),
+    close: () => session.close(),
+  };
+}
 
 describe('a rollback among others', () => {
   let arena: LockArena;
@@ -150,12 +174,15 @@ describe('a rollback among others', () => {
       expect(entry).not.toHaveProperty('endedSessions');
     });
 
-    test('during the run: who comes later is ended as well, and no one else', async () => {
+    const late = 'during the run: who comes later is ended as well, and no one else; told %i ms after it was done';
+    test.each([0, 400])(late, async (delayMs) => {
       const untilLate = `DO $$ BEGIN LOOP PERFORM pg_stat_clear_snapshot(); EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'late' AND state = 'idle in transaction'); PERFORM pg_sleep(0.05); END LOOP; END $$`;
       await arena.start({ ...orders, down: `${untilLate};\nDROP TABLE orders;` });
       const late: Promise<pg.Client>[] = [];
+      const config = await loadProjectConfig({ folder: project.folder, environment: {} });
       const { result, events } = await takeBack(project, {
         cancelBlockers: true,
+        reconnect: async () => answeringLate(await connect(config), delayMs),
         observe: (event) => {
           if (event.kind !== 'statement-started' || event.line !== 1) return;
           late.push(

@@ -11,6 +11,7 @@ import { confirmDatabase, mustAsk } from '../confirm.js';
 import { endingsText } from '../output/endings-text.js';
 import { errorJson, errorText, warningsText } from '../output/error-text.js';
 import { count } from '../output/numbers.js';
+import { tellOfFunctions } from './plan.js';
 import { planText } from '../output/plan-text.js';
 import { progressWriter, runText } from '../output/run-text.js';
 import type { RollbackFlags } from '../program.js';
@@ -36,6 +37,7 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
       mode: isDry ? 'dry-run' : 'for-real',
       estimates: isAsking ? 'ask' : 'leave-out',
       signal: context.signal,
+      onReadingFunctions: tellOfFunctions,
     };
     const built = await planRollback(project, options);
     if (stored !== undefined) requireCurrent(stored, built.plan);

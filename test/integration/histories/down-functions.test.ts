@@ -1,6 +1,7 @@
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createDatabase as createMysqlDatabase, forEachMysql } from '../../harness/mysql.js';
 import { createKnexProject, type KnexProject } from '../../harness/knex.js';
@@ -97,7 +98,8 @@ describe('the down functions of Knex', () => {
     await applied({ '1_users': users, '2_email': email, '3_orders': orders });
     expect((await wentWell(run('status'))).stdout).toMatch(/20240103_orders .*down\(\)|3_orders\s.*down\(\)/);
     const all = await snapshot(database);
-    const { stdout } = await wentWell(run('plan', '--to', '20240101', '--json'));
+    const { stdout, stderr } = await wentWell(run('plan', '--to', '20240101', '--json'));
+    expect(stderr).toContain('calling 2 down functions in a transaction that is rolled back');
     expect(await snapshot(database), 'a plan changes nothing').toBe(all);
     const { steps } = JSON.parse(stdout) as StoredPlan;
     expect(steps.map(({ version, script }) => [version, script])).toEqual([
@@ -179,7 +181,7 @@ describe('the down functions of Knex', () => {
       'is refused by the server',
       `exports.down = (knex) => knex.schema.dropTable('nowhere');`,
       3,
-      /"nowhere" does not exist/,
+      /"nowhere" does not exist.*20240102_orders\.js, SQL of its down function:1:1\n.*drop table "nowhere"/s,
     ],
     [
       'goes on after the server refused',
@@ -247,6 +249,33 @@ describe('the down functions of Knex', () => {
     expect(await versions()).toEqual(['1_users', '2_orders']);
     await runOn(database.url, 'DROP TABLE IF EXISTS flyback_record');
     expect(await snapshot(database)).toBe(all);
+  });
+
+  test('a lock that is not to be had is tried again, for the plan as for the run', async () => {
+    await applied(
+      { '1_users': users, '2_orders': orders },
+      `${down}\n[run]\nlockTimeout = "100ms"\nlockRetries = 100\nlockRetryPause = "50ms"\n`,
+    );
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    try {
+      await holder.query('BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE');
+      const ended = finished(project.start(['rollback', '--yes']));
+      const tries = new Set<string>();
+      const waiting = `SELECT query_start::text AS at FROM pg_stat_activity WHERE application_name = 'flyback' AND wait_event_type = 'Lock'`;
+      await until(
+        async () => {
+          for (const { at } of await runOn(database.url, waiting)) tries.add(String(at));
+          return tries.size;
+        },
+        (size) => size >= 3,
+      );
+      await holder.query('ROLLBACK');
+      await wentWell(ended);
+      expect(await versions()).toEqual(['1_users']);
+    } finally {
+      await holder.end();
+    }
   });
 
   const endings = [
