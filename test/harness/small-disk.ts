@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -52,6 +52,15 @@ export async function mountSmallDisk(
       await fs.rm(folder, { recursive: true });
     },
   };
+}
+
+/**
+ * Why no small disk can be had here; undefined where one can. In CI all must be had, so there it fails for itself.
+ */
+export function whyNoSmallDisk(): string | undefined {
+  if (process.env['CI'] !== undefined || process.getuid?.() === 0) return undefined;
+  const { status } = spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' });
+  return status === 0 ? undefined : 'a small disk takes root, or sudo without a password';
 }
 
 /** Runs a program with the rights of root. */

@@ -12,12 +12,15 @@ import {
   takeBack,
   type TestProject,
 } from '../../harness/project.js';
-import { asRoot, mountSmallDisk, type SmallDisk } from '../../harness/small-disk.js';
+import { asRoot, mountSmallDisk, whyNoSmallDisk, type SmallDisk } from '../../harness/small-disk.js';
 
 /*
  * The server's disk is full: a small tmpfs holds the database, or the write-ahead log. Mounting one takes root (or sudo
  * without a password).
  */
+
+const lacking = whyNoSmallDisk();
+const note = lacking === undefined ? '' : ` [not run: ${lacking}]`;
 
 const before = { version: '1', up: 'SELECT 1', down: undefined };
 const rows = 'SELECT repeat(md5(n::text), 20) AS text FROM generate_series(1, 60000) n';
@@ -35,7 +38,7 @@ async function start(): Promise<{
   return { server, dataFolder, disk: await mountSmallDisk(40, await fs.stat(dataFolder)) };
 }
 
-describe('the disk of the database is full', () => {
+describe.skipIf(lacking !== undefined)(`the disk of the database is full${note}`, () => {
   let server: CrashableServer;
   let disk: SmallDisk;
   let database: TestDatabase;
@@ -110,7 +113,7 @@ describe('the disk of the database is full', () => {
   });
 });
 
-describe('the disk of the write-ahead log is full', () => {
+describe.skipIf(lacking !== undefined)(`the disk of the write-ahead log is full${note}`, () => {
   test.each([
     ['in a transaction', `CREATE TABLE saved AS ${rows};\nDROP TABLE t;`, /^(script-failed|connection-lost)$/, 3],
     [
