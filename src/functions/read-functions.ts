@@ -1,6 +1,8 @@
 import type { StepSettings } from '../adapter/database.js';
+import type { MigrationFunction } from '../adapter/migration-functions.js';
 import { FlybackError } from '../errors/error.js';
 import type { InterpretedEntry } from '../history/history.js';
+import type { Migration } from '../history/migration.js';
 import type { Pair } from '../pairing/pair.js';
 import type { ConnectedProject } from '../project/project.js';
 import { pause } from '../run/pause.js';
@@ -102,15 +104,11 @@ async function readFunction(
   signal: AbortSignal | undefined,
 ): Promise<RollbackScript> {
   const { functions, session } = project;
-  const migration = project.migrations.migrations.find(
-    ({ kind, version }) => kind === 'versioned' && version?.key === script.version.key,
-  );
-  if (functions === undefined || migration === undefined) {
-    throw new FlybackError('internal', `The migration of version ${script.version.text} is not there.`);
-  }
+  if (functions === undefined) throw new FlybackError('internal', 'Functions are not allowed by this project.');
+  const called = downOf(script, project.migrations.migrations);
   const statements: string[] = [];
   const outcome = await functions.call(
-    { file: migration.file, name: migration.script, direction: 'down' },
+    called,
     session,
     {
       onStatement: (text) => {
@@ -125,12 +123,12 @@ async function readFunction(
   if (outcome.kind === 'done') {
     const [part] = parsed.takenOver;
     if (part === undefined) return parsed;
-    throw functionError(subjectOf(script, migration.script), {
+    throw functionError(subjectOf(script, called), {
       kind: 'refused',
       reason: `it sends what flyback does by itself (${part.text.slice(0, 60)}).`,
     });
   }
-  if (outcome.kind !== 'failed') throw functionError(subjectOf(script, migration.script), outcome);
+  if (outcome.kind !== 'failed') throw functionError(subjectOf(script, called), outcome);
   const statement = parsed.statements[outcome.index];
   throw statement === undefined
     ? guardError(outcome.failure, project.table)
@@ -138,8 +136,20 @@ async function readFunction(
 }
 
 /** How a down function is spoken of at the beginning of a sentence. */
-export function subjectOf({ version }: Pick<RollbackScript, 'version'>, file: string): string {
-  return `Version ${version.text}: the down function of ${file}`;
+export function subjectOf({ version }: Pick<RollbackScript, 'version'>, { name }: MigrationFunction): string {
+  return `Version ${version.text}: the down function of ${name}`;
+}
+
+/** The down function that stands for a script. */
+export function downOf(
+  { version }: Pick<RollbackScript, 'version'>,
+  migrations: readonly Migration[],
+): MigrationFunction {
+  const migration = migrations.find((found) => found.kind === 'versioned' && found.version?.key === version.key);
+  if (migration === undefined) {
+    throw new FlybackError('internal', `The migration of version ${version.text} is not there.`);
+  }
+  return { file: migration.file, name: migration.script, direction: 'down' };
 }
 
 /** What a function sent, as the script that would do the same. */

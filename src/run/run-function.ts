@@ -1,7 +1,7 @@
 import type { QueryResult, ServerFailure } from '../adapter/database.js';
 import { FlybackError } from '../errors/error.js';
 import { functionError } from '../functions/function-error.js';
-import { subjectOf } from '../functions/read-functions.js';
+import { downOf, subjectOf } from '../functions/read-functions.js';
 import type { RollbackScript } from '../scripts/rollback-script.js';
 import type { RunRequest } from './run-request.js';
 import type { StepMessage } from './step-messages.js';
@@ -30,19 +30,15 @@ export async function runFunction(
   listener: FunctionListener,
 ): Promise<FunctionRun> {
   const { functions, signal } = request;
-  const migration = request.migrations.find(
-    ({ kind, version }) => kind === 'versioned' && version?.key === script.version.key,
-  );
-  if (functions === undefined || migration === undefined) {
-    throw new FlybackError('internal', `The migration of version ${script.version.text} is not there.`);
-  }
+  if (functions === undefined) throw new FlybackError('internal', 'Functions are not allowed by this project.');
+  const called = downOf(script, request.migrations);
   let sent = 0;
   let answered = 0;
   let other: string | undefined;
   let outcome;
   try {
     outcome = await functions.call(
-      { file: migration.file, name: migration.script, direction: 'down' },
+      called,
       {
         onStatement: (text) => {
           const planned = messages[sent];
@@ -67,7 +63,7 @@ export async function runFunction(
     if (!(error instanceof FlybackError)) throw error;
     return { kind: 'stopped', error };
   }
-  const subject = subjectOf(script, migration.script);
+  const subject = subjectOf(script, called);
   if (other !== undefined) return { kind: 'stopped', error: changed(subject, other) };
   if (outcome.kind === 'failed') {
     const message = messages[Math.max(outcome.index, 0)];

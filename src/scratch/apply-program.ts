@@ -42,7 +42,9 @@ export async function applyProgram(
     if (outcome.kind !== 'done') {
       const why = outcome.kind === 'refused' ? `cannot be run here: ${outcome.reason}` : outcome.problem;
       throw new FlybackError('script-failed', `The up function of ${migration.script} ${why}`, {
-        hint: outcome.kind === 'broken' ? outcome.hint : undefined,
+        hint:
+          (outcome.kind === 'broken' ? outcome.hint : undefined) ??
+          'Correct the function, or prove the versions below it.',
       });
     }
     if (forgetsOthers) await session.query(history.scratch.clearTable(database, table));
@@ -51,15 +53,23 @@ export async function applyProgram(
   } catch (error) {
     await session.query(database.sql.rollback).catch(() => undefined);
     throw error instanceof FlybackError && error.code === 'function-idle'
-      ? new FlybackError('script-failed', `The up function of ${migration.script} did not end: ${error.message}`)
+      ? new FlybackError('script-failed', `The up function of ${migration.script} did not end: ${error.message}`, {
+          hint: error.hint,
+        })
       : error;
   }
 }
 
 /** Nobody may call its functions. */
-export function notSql({ script }: Migration, { history }: Toolbox): FlybackError {
+export function notSql({ script }: Migration, { history, database }: Toolbox): FlybackError {
+  const mayBeCalled = history.functions !== undefined && database.lend !== undefined;
   return new FlybackError(
     'script-failed',
     `${script} is not SQL: ${history.words.name} alone can apply it, so neither it nor what stands above it can be proven in a scratch database.`,
+    {
+      hint: mayBeCalled
+        ? `down = true under [${history.tool}] in flyback.toml lets flyback call its functions.`
+        : undefined,
+    },
   );
 }

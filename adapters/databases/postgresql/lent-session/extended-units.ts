@@ -1,5 +1,4 @@
 import { deferred } from './deferred.js';
-import { copyRefused } from './judge.js';
 import type { Lending } from './lending.js';
 import {
   BodyReader,
@@ -9,7 +8,6 @@ import {
   errorFields,
   errorResponse,
   flush,
-  message,
   readyForQuery,
   rowCountOf,
   serverError,
@@ -235,16 +233,8 @@ export class ExtendedUnits {
       case 'E':
         this.#failed(lending, unit, serverError(body), errorFields(body)['P']);
         break;
-      case 'G':
-      case 'W':
-        lending.verdict.refuse(copyRefused);
-        lending.send(message('f', copyRefused));
-        return;
-      case 'H':
-      case 'c':
-      case 'd':
-        lending.verdict.refuse(copyRefused);
-        return;
+      default:
+        if (lending.refusesCopy(type)) return;
     }
     if (!(isEnd && head.isOwn === true)) this.#connection.write(bytes);
   }

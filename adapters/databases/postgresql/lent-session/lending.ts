@@ -6,7 +6,7 @@ import { sessionError } from '../server-failure.js';
 import { takeConnection } from '../session.js';
 import type { TakenWire } from '../wire.js';
 import { deferred } from './deferred.js';
-import type { Control } from './judge.js';
+import { copyRefused, type Control } from './judge.js';
 import {
   BodyReader,
   errorResponse,
@@ -124,6 +124,14 @@ export class Lending {
   /** More of what is under way. */
   send(bytes: Uint8Array): void {
     this.#wire.send(bytes);
+  }
+
+  /** Whether a message is of a COPY that its statement did not show: it is refused, and not passed on. */
+  refusesCopy(type: string): boolean {
+    if (!'GWHcd'.includes(type)) return false;
+    this.verdict.refuse(copyRefused);
+    if (type === 'G' || type === 'W') this.send(message('f', copyRefused));
+    return true;
   }
 
   /** Cancels what this connection has under way, and nothing else: until the request has arrived nobody gets a turn. */

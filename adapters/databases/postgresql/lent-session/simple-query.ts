@@ -1,7 +1,7 @@
 import { postgresqlDialect } from '../dialect.js';
-import { copyRefused, judge } from './judge.js';
+import { judge } from './judge.js';
 import type { Lending } from './lending.js';
-import { errorFields, errorResponse, message, query, readyForQuery, rowCountOf, serverError } from './messages.js';
+import { errorFields, errorResponse, query, readyForQuery, rowCountOf, serverError } from './messages.js';
 import { codePointAt, indexOfCodePoint } from './positions.js';
 import type { ProgramConnection } from './program-connection.js';
 import { untold } from './verdict.js';
@@ -93,16 +93,8 @@ async function run(connection: ProgramConnection, lending: Lending, text: string
       case 'E':
         failed(serverError(body), errorFields(body)['P']);
         break;
-      case 'G':
-      case 'W':
-        lending.verdict.refuse(copyRefused);
-        lending.send(message('f', copyRefused));
-        return;
-      case 'H':
-      case 'c':
-      case 'd':
-        lending.verdict.refuse(copyRefused);
-        return;
+      default:
+        if (lending.refusesCopy(type)) return;
     }
     connection.write(bytes);
   });
