@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
+import { isAlive } from '../harness/processes.js';
 
 /*
  * Global setup of the faults. Their servers create and delete files by the hundred thousand, which a file system on a
@@ -50,15 +51,6 @@ async function removeAbandoned(): Promise<void> {
   for (const name of await fs.readdir(memory)) {
     if (!name.startsWith(prefix) || isAlive(Number(name.slice(prefix.length)))) continue;
     await fs.rm(path.join(memory, name), { recursive: true, force: true }).catch(() => undefined);
-  }
-}
-
-function isAlive(processId: number): boolean {
-  try {
-    return process.kill(processId, 0);
-  } catch (error) {
-    // It may be somebody else's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

@@ -8,6 +8,7 @@ import type { FunctionEnd } from '../../../src/adapter/migration-functions.js';
 import type { FunctionBounds } from '../../../src/functions/start-functions.js';
 import { addressOf, call, createFunctionProject, type FunctionProject } from '../../harness/functions.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
+import { isAlive } from '../../harness/processes.js';
 
 const secret = 's3cret-and-long';
 const patiently = { timeout: 20_000 };
@@ -215,12 +216,3 @@ await startFunctions(${given[0] ?? ''}, process.env).run(${given[1] ?? ''}, ${gi
     for (const pid of pids()) await expect.poll(() => isAlive(pid), patiently).toBe(false);
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' && process.platform !== 'linux';
-  }
-}

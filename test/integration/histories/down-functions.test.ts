@@ -7,6 +7,7 @@ import { createDatabase as createMysqlDatabase, forEachMysql } from '../../harne
 import { createKnexProject, type KnexProject } from '../../harness/knex.js';
 import { createDatabase, newestServer, runOn, type TestDatabase } from '../../harness/postgres.js';
 import { until } from '../../harness/lock-arena.js';
+import { isAlive } from '../../harness/processes.js';
 import { finished, snapshot, type CommandResult } from '../../harness/project.js';
 import { createSequelizeProject, createUmzugProject, nameOf, type SequelizeProject } from '../../harness/sequelize.js';
 
@@ -29,14 +30,6 @@ async function wentWell(running: Promise<CommandResult>): Promise<CommandResult>
   const done = await running;
   expect(done, `${done.stdout}\n${done.stderr}`).toMatchObject({ code: 0 });
   return done;
-}
-
-function isAlive(id: number): boolean {
-  try {
-    return process.kill(id, 0);
-  } catch {
-    return false;
-  }
 }
 
 interface StoredPlan {

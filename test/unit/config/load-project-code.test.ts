@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LoadedCode, loadProjectCode, type ProjectCode } from '../../../src/config/load-project-code.js';
+import { isAlive } from '../../harness/processes.js';
 
 let folder: string;
 
@@ -119,13 +119,3 @@ ${text}`;
     for (const pid of pids) await expect.poll(() => isAlive(pid)).toBe(false);
   });
 });
-
-/** A process that has ended stays in the list until its parent has asked for it; in a container nobody may ever ask. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' && process.platform !== 'linux';
-  }
-}

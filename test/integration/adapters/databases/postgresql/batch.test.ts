@@ -1,15 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { postgresql } from '../../../../../adapters/databases/postgresql/index.js';
 import type { Command, Session } from '../../../../../src/adapter/database.js';
-import { loadProjectConfig } from '../../../../../src/compose/open-project.js';
 import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../../../../harness/postgres.js';
+import { connectTo } from '../../../../harness/session.js';
 
 forEachMajor((server) => {
   let database: TestDatabase;
   let session: Session;
   beforeEach(async () => {
     database = await createDatabase(server.url);
-    session = await connect(database);
+    session = await connectTo(database);
   });
   afterEach(async () => {
     await session.close();
@@ -174,13 +173,3 @@ forEachMajor((server) => {
     expect(failure).toMatchObject({ index: 0, error: { connectionLost: true } });
   });
 });
-
-async function connect(database: TestDatabase): Promise<Session> {
-  const config = await loadProjectConfig({
-    folder: '/',
-    flags: { url: database.jdbcUrl, user: database.user },
-    environment: {},
-  });
-  if (config.connection === undefined) throw new Error('No connection.');
-  return postgresql.connect(config.connection);
-}

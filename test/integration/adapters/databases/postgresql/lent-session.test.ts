@@ -8,9 +8,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { postgresql } from '../../../../../adapters/databases/postgresql/index.js';
 import type { Session } from '../../../../../src/adapter/database.js';
 import type { LentAnswer, LentOutcome, LentSession, OpenDoor } from '../../../../../src/adapter/lent-session.js';
-import { loadProjectConfig } from '../../../../../src/compose/open-project.js';
 import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../../../../harness/postgres.js';
 import { startProxy } from '../../../../harness/proxy.js';
+import { connectTo } from '../../../../harness/session.js';
 
 interface Lent {
   readonly outcome: LentOutcome;
@@ -34,7 +34,7 @@ forEachMajor((server) => {
   });
   afterAll(() => database.drop());
   beforeEach(async () => {
-    session = await connect(database);
+    session = await connectTo(database);
     await session.query('BEGIN');
     if (postgresql.lend === undefined) throw new Error('PostgreSQL lends its sessions.');
     door = await postgresql.lend(session);
@@ -533,7 +533,7 @@ forEachMajor((server) => {
       });
       const url = new URL(database.jdbcUrl.slice('jdbc:'.length));
       url.host = `127.0.0.1:${String(proxy.port)}`;
-      const own = await connect({ ...database, jdbcUrl: `jdbc:${url.href}` });
+      const own = await connectTo({ ...database, jdbcUrl: `jdbc:${url.href}` });
       await own.query('BEGIN');
       const ownDoor = await postgresql.lend?.(own);
       try {
@@ -838,16 +838,6 @@ forEachMajor((server) => {
     });
   });
 });
-
-async function connect(database: TestDatabase): Promise<Session> {
-  const config = await loadProjectConfig({
-    folder: '/',
-    flags: { url: database.jdbcUrl, user: database.user },
-    environment: {},
-  });
-  if (config.connection === undefined) throw new Error('No connection.');
-  return postgresql.connect(config.connection);
-}
 
 function fault(): never {
   throw new Error('of the watch');
