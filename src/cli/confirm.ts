@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises';
 import { FlybackError } from '../errors/error.js';
 
 /**
@@ -32,7 +33,6 @@ export async function ask(
   signal: AbortSignal,
   terminal: Terminal = { input: process.stdin, output: process.stderr },
 ): Promise<string> {
-  const { createInterface } = await import('node:readline/promises');
   const reader = createInterface(terminal);
   const ended = new Promise<string>((resolve) => {
     reader.once('close', () => {
@@ -46,13 +46,4 @@ export async function ask(
   } finally {
     reader.close();
   }
-}
-
-/** Whether somebody can be asked here. Throws FlybackError confirmation-missing when nobody can and nobody said yes. */
-export function mustAsk(isConfirmed: boolean, what: string, hint: string): boolean {
-  if (isConfirmed) return false;
-  if (process.stdin.isTTY && process.stderr.isTTY) return true;
-  throw new FlybackError('confirmation-missing', `${what}, and nobody can be asked here: this is not a terminal.`, {
-    hint,
-  });
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+
 /*
  * What Node would do in this process for nothing is switched off here; only in a process that is flyback's own. Gains are
  * of docs/benchmark.md's machine.
@@ -20,9 +22,8 @@ export function nameNavigator(): void {
 /**
  * The SQL parser is WebAssembly. V8 would compile its large functions a second time, optimised, on other threads, and
  * Node waits for these before it ends: some 80 ms at the end of each command. With 40,000 statements it makes no clear
- * difference. Loads node:v8, which few commands need besides: call it when the parser is about to be loaded.
+ * difference. Call it before anything is compiled: V8 keeps code only for the flags that it was compiled with.
  */
-export async function compileParserOnce(): Promise<void> {
-  const { setFlagsFromString } = await import('node:v8');
+export function compileParserOnce(): void {
   setFlagsFromString('--wasm-tiering-budget=2000000000');
 }

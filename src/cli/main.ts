@@ -1,9 +1,10 @@
 #!/usr/bin/env node
+import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
-import { compileParserOnce, nameNavigator } from './lean-start.js';
 
 // Everything else is loaded when it is needed: asking for the version must cost no more than starting Node.
-const [first, ...others] = process.argv.slice(2);
+const commandLine = process.argv.slice(2);
+const [first = '', ...others] = commandLine;
 if ((first === '--version' || first === '-V') && others.length === 0) {
   process.stdout.write(`${packageJson.version}\n`);
 } else {
@@ -13,9 +14,8 @@ if ((first === '--version' || first === '-V') && others.length === 0) {
   process.on('SIGHUP', () => {
     hangUp.abort();
   });
-  nameNavigator();
-  const { runProgram } = await import('./program.js');
-  process.exitCode = await runProgram(process.argv.slice(2), { beforeParser: compileParserOnce });
+  const { startProgram } = await import('./start-program.js');
+  process.exitCode = await startProgram(fileURLToPath(new URL('./cli/', import.meta.url)), commandLine);
   // Node restores the terminal when it ends, and aborts when that is gone (seen with Node 20): leave by the signal instead.
   if (hangUp.signal.aborted && [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY)) {
     process.removeAllListeners('SIGHUP');

@@ -1,5 +1,4 @@
 import { Command, CommanderError, Option } from 'commander';
-import { beforeParser } from '../../adapters/databases/postgresql/parser.js';
 import packageJson from '../../package.json' with { type: 'json' };
 import { debugVariable, options, type OptionName } from '../config/options.js';
 import { exitCodes, FlybackError } from '../errors/error.js';
@@ -47,14 +46,8 @@ const description = `Takes a database back when its migration history only goes 
 Exit codes: 0 done; 1 findings, a refused plan or a failed verification (nothing of that version changed); \
 2 usage, configuration or connection; 3 a run failed and its version was rolled back; 4 a run was interrupted between statements and needs flyback resume, or the outcome of a commit is unknown.`;
 
-/** What only a process of flyback's own does. */
-interface OwnProcess {
-  readonly beforeParser: () => Promise<void>;
-}
-
 /** Runs one command line; resolves to the exit code. Never throws. */
-export async function runProgram(commandLine: readonly string[], own?: OwnProcess): Promise<number> {
-  if (own !== undefined) beforeParser(own.beforeParser);
+export async function runProgram(commandLine: readonly string[]): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => {
     if (stop.signal.aborted) return;

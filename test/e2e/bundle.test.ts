@@ -1,6 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 const notices = readFileSync(`${dist}THIRD-PARTY.txt`, 'utf8');
@@ -35,4 +38,47 @@ it('the library bundles no package: it takes those that are installed', () => {
   expect(texts.some((text) => text.includes('SASLInitialResponse'))).toBe(false);
   const command = readdirSync(`${dist}cli`).map((name) => readFileSync(`${dist}cli/${name}`, 'utf8'));
   expect(command.some((text) => text.includes('SASLInitialResponse'))).toBe(true);
+});
+
+it('the common part of the command imports nothing late: compiled code that was kept cannot', () => {
+  const text = readFileSync(`${dist}cli/common.cjs`, 'utf8');
+  expect(text).toMatch(/require\([`'"]node:/);
+  expect(text).not.toMatch(/import\([`'"]/);
+});
+
+describe('compiled code', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(os.tmpdir(), 'flyback-bundle-'));
+    cpSync(dist, path.join(folder, 'dist'), { recursive: true, filter: (file) => !file.endsWith('.cache') });
+    writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const kept = (): readonly string[] =>
+    readdirSync(path.join(folder, 'dist/cli')).filter((name) => name.endsWith('.cache'));
+  const run = (...commandLine: readonly string[]): { readonly status: number | null; readonly output: string } => {
+    const project = mkdtempSync(path.join(folder, 'project-'));
+    const { status, stdout, stderr } = spawnSync(process.execPath, [path.join(folder, 'dist/cli.js'), ...commandLine], {
+      cwd: project,
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], HOME: project },
+    });
+    return { status, output: `${stdout}${stderr}`.replaceAll(project, '') };
+  };
+
+  it('is kept once a command has done its work, and the next run does the same', () => {
+    const first = run('init');
+    expect(first).toMatchObject({ status: 0 });
+    expect(kept()).toEqual([expect.stringMatching(/^common\.init\.[0-9a-f]+\.cache$/)]);
+    expect(run('init')).toEqual(first);
+    expect(kept()).toHaveLength(1);
+  });
+
+  it('is not kept of a help text, of an unknown command, of one that failed', () => {
+    expect(run('init', '--help')).toMatchObject({ status: 0 });
+    expect(run('innit')).toMatchObject({ status: 2 });
+    expect(run('status')).toMatchObject({ status: 2 });
+    expect(kept()).toEqual([]);
+  });
 });

@@ -7,7 +7,7 @@ import { planRollback, type PlannedRollback, type PlanOptions } from '../../plan
 import type { ConnectedProject } from '../../project/project.js';
 import { rollback } from '../../run/rollback.js';
 import { out, outJson, progress, type CommandContext } from '../command.js';
-import { confirmDatabase, mustAsk } from '../confirm.js';
+import { mustAsk } from '../must-ask.js';
 import { endingsText } from '../output/endings-text.js';
 import { errorJson, errorText, warningsText } from '../output/error-text.js';
 import { count } from '../output/numbers.js';
@@ -44,6 +44,7 @@ export async function runRollback(context: CommandContext, flags: RollbackFlags)
     if (isAsking) {
       progress(planText(built.plan, process.stderr));
       const ended = showEndings(project, built, flags);
+      const { confirmDatabase } = await import('../confirm.js');
       await confirmDatabase(
         `Take back ${count(built.plan.steps.length, 'version')}${ended === 0 ? '' : ` and end ${count(ended, 'session')} of others`}?`,
         project.session.facts.databaseName,

@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 /** A piece of one source file, and what stands in its place in a broken build. */
 export interface Change {
@@ -30,22 +30,30 @@ export async function buildChanged(changes: readonly Change[]): Promise<Build> {
     await fs.symlink(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'junction');
     await fs.writeFile(path.join(folder, 'package.json'), '{ "type": "module" }');
     const applied = new Set<Change>();
-    await build({
+    const common: BuildOptions = {
       absWorkingDir: root,
-      entryPoints: { cli: 'src/cli/main.ts', index: 'src/index.ts' },
       bundle: true,
-      splitting: true,
-      format: 'esm',
       platform: 'node',
       target: 'node20.19',
       packages: 'external',
-      outdir: path.join(folder, 'dist'),
       logLevel: 'silent',
       plugins: [changing(changes, applied)],
+    };
+    const dist = path.join(folder, 'dist');
+    const cli = path.join(dist, 'cli.js');
+    const entryPoints = { cli: 'src/cli/main.ts', index: 'src/index.ts' };
+    await build({ ...common, entryPoints, outdir: dist, format: 'esm', splitting: true });
+    await build({
+      ...common,
+      entryPoints: ['src/cli/program.ts'],
+      outfile: path.join(dist, 'cli', 'program.cjs'),
+      format: 'cjs',
     });
+    // Here all of the program is in one file.
+    await fs.writeFile(path.join(dist, 'cli', 'common.cjs'), '');
     const unused = changes.find((change) => !applied.has(change));
     if (unused !== undefined) throw new Error(`${unused.file} is not a part of the build.`);
-    return { cli: path.join(folder, 'dist', 'cli.js'), remove };
+    return { cli, remove };
   } catch (error) {
     await remove();
     throw error;
