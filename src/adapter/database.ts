@@ -106,6 +106,11 @@ export interface Session {
    * did not. COPY … FROM STDIN has no place here. `onAnswer` as in pipeline.
    */
   batch(commands: readonly Command[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome>;
+  /**
+   * Writes down what a later `batch` will send of these very objects, for callers who wait for the server at the moment. What is
+   * learnt meanwhile of the plans that the server keeps makes it void by itself.
+   */
+  draft?(commands: readonly Command[]): void;
   /** Plans that were kept for this session are not relied on any more: a script may have ended them. */
   forgetPlans(): void;
   /** Runs COPY … FROM STDIN with its data. */
@@ -435,7 +440,7 @@ export interface DatabaseSql {
    * is the answer.
    */
   toolApproach(lock: ToolLock): string;
-  /** Raises toolNear unless toolApproach has no row. */
+  /** Raises toolNear unless toolApproach has no row. For a transaction that has not asked for sessions before. */
   guardApproach(lock: ToolLock): string;
   /** Shuts others out of the history (whom: historyLock), and other writers out of the record. */
   lockTables(history: QualifiedName, record: QualifiedName | undefined): string;

@@ -440,11 +440,11 @@ function finishStep(draft: DraftStep, facts: CatalogFacts): PlanStep {
   const statements = draft.statements.map((statement): PlannedStatement => {
     const { planned, impact } = statement;
     const known = (refs: readonly ObjectRef[]): readonly ObjectFacts[] =>
-      facts.byRef.size === 0 ? [] : refs.flatMap((ref) => facts.byRef.get(refKey(ref)) ?? []);
+      refs.flatMap((ref) => facts.byRef.get(refKey(ref)) ?? []);
     return {
       ...planned,
       cascade: facts.swept.get(statement) ?? [],
-      estimate: estimateOf(known(sizedRefs(impact)), known(impact.drops)),
+      estimate: facts.byRef.size === 0 ? null : estimateOf(known(sizedRefs(impact)), known(impact.drops)),
     };
   });
   return {

@@ -13,7 +13,7 @@ import type { RunRequest } from './run-request.js';
 import type { RunResult, StepOutcome, StepResult } from './run-result.js';
 import { runStep, type StepWork } from './run-step.js';
 import { connectionLostError, guardError } from './step-failure.js';
-import { openingMessages, type StepMessage } from './step-messages.js';
+import { openingMessages, stepMessages, timely, type StepMessage } from './step-messages.js';
 import { stepEntry } from './step-entry.js';
 import { stepTexts, type StepTexts } from './step-texts.js';
 import { endsRun, freeFlag } from './tool-flag.js';
@@ -82,6 +82,21 @@ interface Uncommitted {
   readonly started: number;
 }
 
+/** What a step will send, made while the server is at work on the step before it. */
+interface PreparedStep {
+  readonly index: number;
+  readonly remaining: readonly HistoryEntry[];
+  readonly opening: readonly StepMessage[];
+  readonly messages: readonly StepMessage[];
+}
+
+/** The history when this step has been taken back. */
+function without(entries: readonly HistoryEntry[], { entry }: PlanStep): readonly HistoryEntry[] {
+  // The newest is the last, mostly: found from the end, it is found at once.
+  const gone = entries.findLastIndex((candidate) => candidate.rank === entry.rank);
+  return gone < 0 ? entries : entries.toSpliced(gone, 1);
+}
+
 class TransactionalRun {
   readonly #request: RunRequest;
   readonly #steps: readonly { readonly step: PlanStep; readonly script: RollbackScript }[];
@@ -94,6 +109,7 @@ class TransactionalRun {
   #retriesLeft: number;
   #keepsLock = false;
   #knownTexts: StepTexts | undefined;
+  #prepared: PreparedStep | undefined;
 
   constructor(request: RunRequest) {
     this.#request = request;
@@ -149,19 +165,27 @@ class TransactionalRun {
       const started = performance.now();
       this.#announce(index);
       if (uncommitted === undefined) await this.#open(index);
-      const opening: readonly StepMessage[] =
-        uncommitted === undefined ? [] : openingMessages(this.#request, this.#texts, this.#remaining);
+      const prepared = this.#prepared?.index === index ? this.#prepared : this.#prepare(index, this.#remaining);
       const before: Uncommitted | undefined = uncommitted;
       const attempt = await runStep(
         this.#request,
         this.#texts,
-        step,
-        script,
-        before?.commands ?? [],
-        opening,
-        { record: this.#record, writes: { removed: 1, appended: 0 } },
-        () => {
-          if (before !== undefined) this.#committed(before);
+        {
+          step,
+          script,
+          leading: before?.commands ?? [],
+          opening: before === undefined ? [] : prepared.opening,
+          messages: prepared.messages,
+        },
+        {
+          onLeadingDone: () => {
+            if (before !== undefined) this.#committed(before);
+          },
+          onWaiting: () => {
+            if (index + 1 < this.#steps.length && this.#prepared?.index !== index + 1) {
+              this.#prepared = this.#prepare(index + 1, without(prepared.remaining, step));
+            }
+          },
         },
       );
       if (uncommitted !== undefined) {
@@ -202,10 +226,8 @@ class TransactionalRun {
         started,
       };
       this.#lastHash = row.hash;
-      // The newest is the last, mostly: found from the end, it is found at once.
-      const gone = this.#remaining.findLastIndex((candidate) => candidate.rank === step.entry.rank);
-      if (gone >= 0) this.#remaining = this.#remaining.toSpliced(gone, 1);
       index += 1;
+      this.#remaining = this.#prepared?.index === index ? this.#prepared.remaining : without(this.#remaining, step);
       if (this.#request.signal?.aborted === true) await this.#abandon(uncommitted.index, attempt.work, started);
     }
     if (uncommitted !== undefined) await this.#commitLast(uncommitted);
@@ -228,12 +250,17 @@ class TransactionalRun {
         const attempt = await runStep(
           this.#request,
           this.#texts,
-          step,
-          script,
-          leading,
-          [],
-          { record: this.#record, writes: { removed: index + 1, appended: isDry ? 0 : index } },
-          () => undefined,
+          {
+            step,
+            script,
+            leading,
+            opening: [],
+            messages: stepMessages(this.#request, this.#texts, step, script, {
+              record: this.#record,
+              writes: { removed: index + 1, appended: isDry ? 0 : index },
+            }),
+          },
+          {},
         );
         if (attempt.kind !== 'done') {
           const error =
@@ -285,6 +312,16 @@ class TransactionalRun {
     const item = this.#steps[index];
     if (item === undefined) throw new FlybackError('internal', `The plan has no step ${index + 1}.`);
     return item;
+  }
+
+  /** `remaining`: the rows that must be there when the step begins. */
+  #prepare(index: number, remaining: readonly HistoryEntry[]): PreparedStep {
+    const { step, script } = this.#at(index);
+    const own = { record: this.#record, writes: { removed: 1, appended: 0 } };
+    const opening = openingMessages(this.#request, this.#texts, remaining);
+    const all = timely([...opening, ...stepMessages(this.#request, this.#texts, step, script, own)]);
+    this.#request.session.draft?.(all);
+    return { index, remaining, opening: all.slice(0, opening.length), messages: all.slice(opening.length) };
   }
 
   async #open(index: number): Promise<void> {

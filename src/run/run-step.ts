@@ -11,7 +11,7 @@ import { rememberingProcesses } from './approach.js';
 import { connectionLostError, guardError, isLockTimeout, isToolNear, scriptError } from './step-failure.js';
 import { recordedStatement } from './recorded-statement.js';
 import { runFunction } from './run-function.js';
-import { maySwitchConstraints, stepMessages, type OwnTables, type StepMessage } from './step-messages.js';
+import { maySwitchConstraints, timely, withTriggers, type StepMessage } from './step-messages.js';
 import type { StepTexts } from './step-texts.js';
 import { verificationError, verificationResult } from './verification-result.js';
 
@@ -39,10 +39,29 @@ export type StepAttempt =
       readonly work: StepWork;
     };
 
+/** What one step sends and what it is about. */
+export interface StepInput {
+  readonly step: PlanStep;
+  readonly script: RollbackScript;
+  /** The commit of the step before, which travels with this one. */
+  readonly leading: readonly Command[];
+  /** Opens this step's transaction; none where it is open. */
+  readonly opening: readonly StepMessage[];
+  /** See stepMessages. */
+  readonly messages: readonly StepMessage[];
+}
+
+/** Told of on the way. */
+export interface StepListener {
+  /** The server has answered the last of what leads. */
+  onLeadingDone?(): void;
+  /** Everything is on its way and the server at work: time for what need not wait for its answers. May come more than once. */
+  onWaiting?(): void;
+}
+
 /**
  * Sends what leads, what opens the step and the whole script as one unit; checks every answer. The transaction is left
- * open: nothing is committed here. `opening` messages belong to this step; `leading` ones (the commit of the step before)
- * to what came before, and `onLeadingDone` is called when the server has answered the last of them.
+ * open: nothing is committed here. `opening` messages belong to this step; `leading` ones to what came before.
  *
  * A statement of the script may only be on its way together with the opening because the server skips it when the opening
  * fails, also when it never came to BEGIN (a cancel request that meets the server just then): in messages that stand
@@ -51,14 +70,10 @@ export type StepAttempt =
 export async function runStep(
   request: RunRequest,
   texts: StepTexts,
-  step: PlanStep,
-  script: RollbackScript,
-  leading: readonly Command[],
-  opening: readonly StepMessage[],
-  own: OwnTables,
-  onLeadingDone: () => void,
+  { step, script, leading, opening, messages }: StepInput,
+  listener: StepListener,
 ): Promise<StepAttempt> {
-  const collected = new Collector(request, step, script, onLeadingDone);
+  const collected = new Collector(request, step, script, listener);
   const inspector = request.inspect?.(step);
   const act = async (ahead: readonly Command[], first: readonly StepMessage[]): Promise<Sent | Refused> => {
     let unsent = { leading: ahead, opening: first };
@@ -69,9 +84,9 @@ export async function runStep(
     }
     const found = await findTriggers(request, step, unsent.leading, unsent.opening, collected);
     if ('kind' in found) return found;
-    const messages = stepMessages(request, texts, step, script, found, own);
-    if (script.source === 'function') return sendAround(request, script, found, messages, collected);
-    return send(request, found.leading, [...found.opening, ...messages], collected);
+    const all = withTriggers(messages, found);
+    if (script.source === 'function') return sendAround(request, script, found, all, collected);
+    return send(request, found.leading, [...found.opening, ...all], collected);
   };
   let sent = await act(leading, opening);
   if (sent.kind === 'failed' && isToolNear(sent.failure)) {
@@ -212,19 +227,23 @@ class Collector {
   readonly #request: RunRequest;
   readonly #step: PlanStep;
   readonly #script: RollbackScript;
-  readonly #onLeadingDone: () => void;
+  readonly #listener: StepListener;
   #drift: readonly Finding[] | undefined;
 
-  constructor(request: RunRequest, step: PlanStep, script: RollbackScript, onLeadingDone: () => void) {
+  constructor(request: RunRequest, step: PlanStep, script: RollbackScript, listener: StepListener) {
     this.#request = request;
     this.#step = step;
     this.#script = script;
-    this.#onLeadingDone = onLeadingDone;
+    this.#listener = listener;
   }
 
   /** The commit of the step before has been answered. */
   leadingDone(): void {
-    this.#onLeadingDone();
+    this.#listener.onLeadingDone?.();
+  }
+
+  waiting(): void {
+    this.#listener.onWaiting?.();
   }
 
   /** The server has begun with this message: it has answered the one before. */
@@ -287,11 +306,7 @@ async function send(
     const before = first.length;
     let last = performance.now();
     collected.start(part.messages[0]);
-    const all: readonly (Command | StepMessage)[] = [...first, ...part.messages];
-    const commands = all.map((command, index) =>
-      isTimed(command) || isTimed(all[index + 1]) ? { ...command, answersAtOnce: true } : command,
-    );
-    const outcome = await session.batch(commands, (index, result) => {
+    const answering = session.batch(timely<Command>([...first, ...part.messages]), (index, result) => {
       const at = performance.now();
       if (index === before - 1) collected.leadingDone();
       const message = part.messages[index - before];
@@ -302,6 +317,8 @@ async function send(
       }
       last = at;
     });
+    collected.waiting();
+    const outcome = await answering;
     if (outcome.failure !== undefined) {
       const { index, error } = outcome.failure;
       const message = part.messages[index - before];
@@ -319,13 +336,6 @@ async function send(
     }
   }
   return { kind: 'done', answers };
-}
-
-/** A person waits for these, and the record tells how long they took: from the answer before to their own. */
-function isTimed(command: Command | StepMessage | undefined): boolean {
-  return (
-    command !== undefined && 'kind' in command && (command.kind === 'statement' || command.kind === 'verification')
-  );
 }
 
 interface Part {

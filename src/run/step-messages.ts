@@ -54,16 +54,14 @@ export interface OwnTables {
 const acting = /\b(?:do|call|select|values|execute)\b/i;
 
 /**
- * Everything between the opening and the commit, in order: triggers off, the script, its influence ended, triggers on,
- * deferred constraints, which constraints to check (where they may have been off), the history row, the verification
- * queries.
+ * Everything between the opening and the commit, in order: replica mode, the script, its influence ended, deferred
+ * constraints, which constraints to check (where they may have been off), the history row, the verification queries.
  */
 export function stepMessages(
   request: RunRequest,
   texts: StepTexts,
   step: PlanStep,
   script: RollbackScript,
-  triggers: { readonly off: readonly string[]; readonly on: readonly string[] },
   own: OwnTables,
 ): readonly StepMessage[] {
   const { toolbox, plan } = request;
@@ -73,14 +71,12 @@ export function stepMessages(
   const actsInTheDark = script.statements.some((statement) => acting.test(statement.text));
   return [
     ...(isReplica ? [{ kind: 'triggers-off', sql: sql.enterReplicaMode() } as const] : []),
-    ...triggers.off.map((text) => ({ kind: 'triggers-off', sql: text }) as const),
     ...script.statements.map(
       (statement, index) =>
         ({ kind: 'statement', sql: statement.text, statement: index, copyData: statement.copyData }) as const,
     ),
     ...texts.after.map((command) => ({ kind: 'after', ...command }) as const),
     ...(isReplica || maySwitchConstraints(step.statements) ? [{ kind: 'touched', ...texts.touched } as const] : []),
-    ...triggers.on.map((text) => ({ kind: 'triggers-on', sql: text }) as const),
     ...(own.record !== undefined && actsInTheDark
       ? [{ kind: 'guard', sql: sql.guardRecord(own.record) } as const]
       : []),
@@ -96,6 +92,41 @@ export function stepMessages(
       (verification, index) =>
         ({ kind: 'verification', sql: verification.query.text, tellsColumns: true, verification: index }) as const,
     ),
+  ];
+}
+
+/**
+ * The same, where the answers to statements and verification queries are told of as they come, and those before them: a person
+ * waits for these, and the record tells how long each took, from the answer before to its own. What does so already stays as it is.
+ */
+export function timely<T extends Command>(commands: readonly T[]): readonly T[] {
+  return commands.map((command, index) =>
+    command.answersAtOnce !== true && (isTimed(command) || isTimed(commands[index + 1]))
+      ? { ...command, answersAtOnce: true }
+      : command,
+  );
+}
+
+function isTimed(command: Command | StepMessage | undefined): boolean {
+  return (
+    command !== undefined && 'kind' in command && (command.kind === 'statement' || command.kind === 'verification')
+  );
+}
+
+/** The same, with single triggers switched off before the script, and on behind it. */
+export function withTriggers(
+  messages: readonly StepMessage[],
+  { off, on }: { readonly off: readonly string[]; readonly on: readonly string[] },
+): readonly StepMessage[] {
+  if (off.length + on.length === 0) return messages;
+  const first = messages.findIndex(({ kind }) => kind === 'statement');
+  const behind = messages.findIndex(({ kind }, index) => index > first && (kind === 'guard' || kind === 'remove'));
+  return [
+    ...messages.slice(0, first),
+    ...off.map((sql) => ({ kind: 'triggers-off', sql }) as const),
+    ...messages.slice(first, behind),
+    ...on.map((sql) => ({ kind: 'triggers-on', sql }) as const),
+    ...messages.slice(behind),
   ];
 }
 

@@ -109,6 +109,7 @@ function watchedSession(session: Session, watcher: LockWatcher): Session {
           onAnswer?.(index, result);
         }),
       ),
+    draft: (commands: readonly Command[]) => session.draft?.(commands),
     forgetPlans: () => session.forgetPlans(),
     copyIn: (statement: string, data: string): Promise<QueryResult | { readonly failure: ServerFailure }> =>
       during(session.copyIn(statement, data)),

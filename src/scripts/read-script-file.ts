@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { FlybackError } from '../errors/error.js';
 
 /** Bytes; a text of this size still splits in seconds and within a gigabyte. */
@@ -38,7 +38,7 @@ function readBytes(file: string): Buffer {
     const status = fstatSync(descriptor);
     if (!status.isFile()) throw refused(file, 'is not a regular file', 'Put the script itself there.');
     if (status.size > largestScript) throw tooLarge(file, status.size);
-    return readFileSync(descriptor);
+    return readAll(descriptor, status.size);
   } catch (error) {
     if (error instanceof FlybackError) throw error;
     const reason = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
@@ -49,6 +49,12 @@ function readBytes(file: string): Buffer {
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }
+}
+
+/** Reads in one call what has this size; whatever else comes (a file that grows, a device) by Node's own means. */
+function readAll(descriptor: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size + 1);
+  return readSync(descriptor, bytes, 0, size + 1, 0) === size ? bytes.subarray(0, size) : readFileSync(descriptor);
 }
 
 function tooLarge(file: string, size: number): FlybackError {

@@ -133,9 +133,9 @@ function findScripts(options: LoadRollbackScriptsOptions, findings: Finding[]): 
   return listFiles(options.folder, findings).flatMap((file): readonly Candidate[] => {
     const name = file.slice(file.lastIndexOf(sep) + 1);
     const cut = cutName(name, isKnown);
-    const shown = relative(options.folder, file);
+    const shown = (): string => relative(options.folder, file);
     if (cut === undefined) {
-      findings.push(invalidName(shown, 'is not named R<version>__<description>.sql'));
+      findings.push(invalidName(shown(), 'is not named R<version>__<description>.sql'));
       return [];
     }
     const [versionText, words] = cut;
@@ -143,8 +143,8 @@ function findScripts(options: LoadRollbackScriptsOptions, findings: Finding[]): 
       findings.push(
         finding(
           'script-without-version',
-          shown,
-          `${shown} has no version: in a folder that the migration tool scans, it would run as a repeatable migration.`,
+          shown(),
+          `${shown()} has no version: in a folder that the migration tool scans, it would run as a repeatable migration.`,
           'Name it R<version>__<description>.sql.',
         ),
       );
@@ -152,7 +152,7 @@ function findScripts(options: LoadRollbackScriptsOptions, findings: Finding[]): 
     }
     const version = find(versionText);
     if (version === undefined) {
-      findings.push(invalidName(shown, `has "${versionText}" where a version should be`));
+      findings.push(invalidName(shown(), `has "${versionText}" where a version should be`));
       return [];
     }
     return [{ version, description: words.replaceAll('_', ' '), file, source: 'rollback', text: undefined }];

@@ -2,7 +2,7 @@ import type pgModule from 'pg';
 import type { Command, QueryResult } from '../../../src/adapter/database.js';
 
 /** The part of pg's connection with which its own queries and pg-cursor speak the extended query protocol. */
-interface Wire {
+export interface Wire {
   readonly stream: { readonly writable: boolean; write(bytes: Uint8Array): unknown; destroy(error: Error): void };
   parse(message: { readonly text: string; readonly name: string }): void;
   bind(message: { readonly statement: string; readonly values: readonly (string | null)[] }): void;
@@ -23,6 +23,8 @@ interface KeptPlan {
 
 /** The plans that the server keeps for a session. */
 export interface KeptPlans {
+  /** Changes whenever one of them can no longer be relied on. */
+  readonly state: number;
   find(sql: string): KeptPlan;
   note(sql: string, known: 'yes' | 'maybe'): void;
 }
@@ -32,7 +34,12 @@ export interface BatchHandlers {
   readonly onEnd: (error: unknown) => void;
 }
 
-type BatchClass = new (commands: readonly Command[], plans: KeptPlans, handlers: BatchHandlers) => object;
+type BatchClass = new (
+  commands: readonly Command[],
+  plans: KeptPlans,
+  drafts: Drafts,
+  handlers: BatchHandlers,
+) => object;
 
 /**
  * The query object that sends commands with the extended query protocol and a single Sync behind them: after an error the
@@ -44,6 +51,7 @@ export function createBatchClass(pg: typeof pgModule): BatchClass {
   return class Batch extends Query {
     readonly #commands: readonly Command[];
     readonly #plans: KeptPlans;
+    readonly #drafts: Drafts;
     readonly #handlers: BatchHandlers;
     #done = 0;
     #columns: readonly string[] = [];
@@ -51,10 +59,11 @@ export function createBatchClass(pg: typeof pgModule): BatchClass {
     #fault: unknown;
     #hasEnded = false;
 
-    constructor(commands: readonly Command[], plans: KeptPlans, handlers: BatchHandlers) {
+    constructor(commands: readonly Command[], plans: KeptPlans, drafts: Drafts, handlers: BatchHandlers) {
       super({ text: '', callback: () => undefined });
       this.#commands = commands;
       this.#plans = plans;
+      this.#drafts = drafts;
       this.#handlers = handlers;
     }
 
@@ -67,16 +76,10 @@ export function createBatchClass(pg: typeof pgModule): BatchClass {
 
     #write(wire: Wire): void {
       const sent = new Set<string>();
-      for (const { sql, values, keepsPlan, tellsColumns, answersAtOnce } of this.#commands) {
-        const plan = keepsPlan === true ? announce(wire, sql, this.#plans, sent) : undefined;
-        if (plan === undefined) wire.parse({ text: sql, name: '' });
-        if (plan !== undefined && values === undefined && tellsColumns !== true) {
-          plan.call ??= written(wire, (paper) => call(paper, plan.name, [], false));
-          wire.stream.write(plan.call);
-        } else {
-          call(wire, plan?.name ?? '', values ?? [], tellsColumns === true);
-        }
-        if (answersAtOnce === true) wire.flush();
+      for (const command of this.#commands) {
+        const draft = this.#drafts.get(command);
+        if (draft === undefined) writeCommand(wire, command, this.#plans, sent);
+        else wire.stream.write(draft);
       }
       wire.sync();
     }
@@ -143,6 +146,46 @@ export function createBatchClass(pg: typeof pgModule): BatchClass {
   };
 }
 
+function writeCommand(wire: Wire, command: Command, plans: KeptPlans, sent: Set<string>): void {
+  const { sql, values, keepsPlan, tellsColumns, answersAtOnce } = command;
+  const plan = keepsPlan === true ? announce(wire, sql, plans, sent) : undefined;
+  if (plan === undefined) wire.parse({ text: sql, name: '' });
+  if (plan !== undefined && values === undefined && tellsColumns !== true) {
+    plan.call ??= written(wire, (paper) => call(paper, plan.name, [], false));
+    wire.stream.write(plan.call);
+  } else {
+    call(wire, plan?.name ?? '', values ?? [], tellsColumns === true);
+  }
+  if (answersAtOnce === true) wire.flush();
+}
+
+/** Commands that were written down before they are sent. */
+export interface Drafts {
+  write(wire: Wire, commands: readonly Command[]): void;
+  /** Undefined: it was not written down, or that is void. */
+  get(command: Command): Uint8Array | undefined;
+}
+
+export function createDrafts(plans: KeptPlans): Drafts {
+  const drafts = new WeakMap<Command, { readonly bytes: Uint8Array; readonly state: number }>();
+  return {
+    write: (wire, commands) => {
+      for (const command of commands) {
+        // What the server has to be told of a plan depends on what was sent by then.
+        if (command.keepsPlan === true && plans.find(command.sql).known !== 'yes') continue;
+        const bytes = written(wire, (paper) => {
+          writeCommand(paper, command, plans, new Set());
+        });
+        drafts.set(command, { bytes, state: plans.state });
+      }
+    },
+    get: (command) => {
+      const draft = drafts.get(command);
+      return draft?.state === plans.state ? draft.bytes : undefined;
+    },
+  };
+}
+
 /** What would be sent: the messages are written by the same connection, on paper. */
 function written(wire: Wire, write: (paper: Wire) => void): Uint8Array {
   const parts: Uint8Array[] = [];
@@ -179,12 +222,18 @@ export function createKeptPlans(prefix: string): KeptPlans & { forget(): void } 
     plans.set(sql, plan);
     return plan;
   };
+  let state = 0;
   return {
+    get state() {
+      return state;
+    },
     find,
     note: (sql, known) => {
+      if (known === 'maybe') state += 1;
       find(sql).known = known;
     },
     forget: () => {
+      state += 1;
       for (const plan of plans.values()) plan.known = 'maybe';
     },
   };

@@ -85,7 +85,10 @@ function reindex(tokens: readonly Token[]): string | undefined {
   return kind === 'schema' || kind === 'database' || kind === 'system' ? `REINDEX ${kind.toUpperCase()}` : undefined;
 }
 
+const rareObjects = /\b(?:database|tablespace|subscription|concurrently)\b/i;
+
 function createOrDrop(first: string, statement: string): string | undefined {
+  if (!rareObjects.test(statement)) return undefined;
   const [, second, third, fourth] = tokenizeStatement(statement, 4).map((token) =>
     token.kind === 'word' ? token.value : undefined,
   );

@@ -207,8 +207,9 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
  }`,
 
   toolApproach: (lock: ToolLock) => `${currentSessions};SELECT * FROM ${approaching(lock)}`,
+  // A transaction's first look is at the present.
   guardApproach: (lock: ToolLock) =>
-    `${currentSessions};SELECT ${require(`NOT EXISTS (SELECT FROM ${approaching(lock)})`, guardMarks.toolNear)}`,
+    `SELECT ${require(`NOT EXISTS (SELECT FROM ${approaching(lock)})`, guardMarks.toolNear)}`,
 
   historyLock: 'readers',
   lockTables: (history: QualifiedName, record: QualifiedName | undefined) =>

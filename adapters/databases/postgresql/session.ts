@@ -15,7 +15,7 @@ import type {
 } from '../../../src/adapter/database.js';
 import type { ConnectionSettings, HostAddress } from '../../../src/config/config.js';
 import { FlybackError } from '../../../src/errors/error.js';
-import { createBatchClass, createKeptPlans } from './batch.js';
+import { createBatchClass, createDrafts, createKeptPlans, type Wire } from './batch.js';
 import { quoteIdentifier } from './quoting.js';
 import { serverFailure, sessionError } from './server-failure.js';
 import { tlsAttempts } from './tls.js';
@@ -176,6 +176,7 @@ class PostgresqlSession implements Session {
   readonly #host: HostAddress;
   readonly #Batch: ReturnType<typeof createBatchClass>;
   readonly #plans = createKeptPlans(`flyback_${randomBytes(4).toString('hex')}`);
+  readonly #drafts = createDrafts(this.#plans);
   #notices: string[] = [];
   /** What the server said when it ended the session while nothing was asked of it. */
   #farewell: unknown;
@@ -275,7 +276,7 @@ class PostgresqlSession implements Session {
   async batch(commands: readonly Command[], onAnswer?: OnCommandAnswer): Promise<BatchOutcome> {
     const results: QueryResult[] = [];
     const error = await new Promise<unknown>((resolve) => {
-      const batch = new this.#Batch(commands, this.#plans, {
+      const batch = new this.#Batch(commands, this.#plans, this.#drafts, {
         onResult: (index, result) => {
           results.push(result);
           onAnswer?.(index, result);
@@ -288,6 +289,10 @@ class PostgresqlSession implements Session {
     // A connection that breaks behind the last answer has failed all the same: the unit was not closed.
     const index = Math.min(results.length, commands.length - 1);
     return { results: results.slice(0, index), failure: { index, error: this.#failure(error) } };
+  }
+
+  draft(commands: readonly Command[]): void {
+    this.#drafts.write((this.#client as unknown as { readonly connection: Wire }).connection, commands);
   }
 
   forgetPlans(): void {

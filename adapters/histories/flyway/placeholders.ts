@@ -34,7 +34,7 @@ export type Substitution = { readonly text: string } | { readonly unresolved: Un
  * has no value. Returns the text unchanged when placeholder replacement is switched off.
  */
 export function replacePlaceholders(text: string, settings: FlywaySettings, context: PlaceholderContext): string {
-  if (!settings.placeholderReplacement) {
+  if (!settings.placeholderReplacement || !text.includes(settings.placeholderPrefix)) {
     return text;
   }
   const values = placeholderValues(settings, {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Command, Session } from '../../../../../src/adapter/database.js';
 import { createDatabase, forEachMajor, runOn, type TestDatabase } from '../../../../harness/postgres.js';
 import { connectTo } from '../../../../harness/session.js';
@@ -157,6 +157,61 @@ forEachMajor((server) => {
     session.forgetPlans();
     expect(await ask()).toEqual([[['1']], [['1']]]);
     expect(await kept()).toBe('1');
+  });
+
+  describe('what was written down before', () => {
+    const divide = (by: string, more: Partial<Command> = {}): Command => ({
+      sql: 'SELECT 7 / $1',
+      values: [by],
+      keepsPlan: true,
+      ...more,
+    });
+    const rows = async (list: readonly Command[]): Promise<unknown> =>
+      (await session.batch(list)).results.map((result) => result.rows);
+    const parsed = async (): Promise<readonly unknown[]> =>
+      (await session.query('SELECT statement FROM pg_prepared_statements ORDER BY 1'))[0]?.rows.flat() ?? [];
+
+    test('is sent in its place among what was not, and gives the same', async () => {
+      const list: readonly Command[] = [
+        divide('7'),
+        { sql: `SELECT 'once', $1`, values: ['ö'], tellsColumns: true },
+        { sql: 'SELECT 8', keepsPlan: true },
+        divide('1', { answersAtOnce: true }),
+      ];
+      // By then the server knows the plans; before, it has to be told of them.
+      session.draft?.(list);
+      const first = await session.batch(list);
+      session.draft?.(list.slice(1));
+      expect(await session.batch(list)).toEqual(first);
+      expect(first.results.map((result) => result.rows)).toEqual([[['1']], [['once', 'ö']], [['8']], [['7']]]);
+      expect(first.results[1]?.columns).toEqual(['?column?', '?column?']);
+      expect(await parsed()).toEqual(['SELECT 7 / $1', 'SELECT 8']);
+    });
+
+    test('is not sent when the plans are not relied on any more', async () => {
+      const command = divide('7');
+      await session.batch([command]);
+      session.draft?.([command]);
+      await session.query('DEALLOCATE ALL');
+      session.forgetPlans();
+      expect(await rows([command])).toEqual([[['1']]]);
+      expect(await parsed()).toEqual(['SELECT 7 / $1']);
+    });
+
+    test('is not sent when its plan may have gone with a batch that failed meanwhile', async () => {
+      const command = divide('7');
+      await session.batch([command]);
+      const failing = session.batch([{ sql: 'DEALLOCATE ALL' }, { sql: 'SELECT 1 / 0' }, divide('1')]);
+      session.draft?.([command]);
+      expect((await failing).failure).toMatchObject({ index: 1 });
+      expect(await rows([command])).toEqual([[['1']]]);
+    });
+
+    test('belongs to that object: another with the same text has its own values', async () => {
+      await session.batch([divide('1')]);
+      session.draft?.([divide('7')]);
+      expect(await rows([divide('1')])).toEqual([[['7']]]);
+    });
   });
 
   test('a fault of the listener is told, and does not end the process', async () => {
