@@ -25,7 +25,7 @@ export interface CompiledFile {
 }
 
 /**
- * Loads a file, and whatever requires it later gets the same. `label` (letters) tells runs apart that need other parts of
+ * Loads a file, unless this process has done so before; whatever requires it later gets the same. `label` (letters) tells runs apart that need other parts of
  * it. NODE_DISABLE_COMPILE_CACHE=1, by which Node's own cache is switched off, does so here.
  *
  * The file cannot use import(): for code that comes by this way Node 20 has it only as an experiment, and says so on the
@@ -36,6 +36,9 @@ export function loadCompiled(
   label: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): CompiledFile {
+  const require = createRequire(file);
+  // A second copy would have classes of its own, of which the files that know the first know nothing.
+  if (require.cache[file] !== undefined) return { require, isKept: false, keep: () => undefined };
   const bytes = readFileSync(file);
   // V8 takes only what the same V8 has compiled, with the same flags, and the tag says that.
   const keptIn = `${file.slice(0, -path.extname(file).length)}.${label}.${cachedDataVersionTag().toString(16)}.cache`;
@@ -45,7 +48,6 @@ export function loadCompiled(
     filename: file,
     cachedData,
   });
-  const require = createRequire(file);
   const module = new Module(file);
   module.filename = file;
   require.cache[file] = module;

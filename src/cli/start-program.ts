@@ -4,7 +4,10 @@ import { loadCompiled } from './compiled-code.js';
 import { compileParserOnce, nameNavigator } from './lean-start.js';
 import type * as program from './program.js';
 
-/** Runs a command line with the program that lies, bundled, in this folder; resolves to the exit code. Never throws. */
+/**
+ * Runs a command line with the program that lies, bundled, in this folder; resolves to the exit code. Throws where the
+ * installation lacks a part of it.
+ */
 export async function startProgram(folder: string, commandLine: readonly string[]): Promise<number> {
   compileParserOnce();
   nameNavigator();

@@ -64,6 +64,9 @@ describe('code that was compiled before', () => {
     expect(code.isKept).toBe(true);
     const common = code.require('./common.cjs') as Program;
     expect(common.beside().common).toBe(common);
+    const again = loadCompiled(file, 'plan', {});
+    expect(again.require('./common.cjs')).toBe(common);
+    again.keep();
   });
 
   test('is not taken when the file has changed, also where V8 would not notice, and is kept anew', async () => {
