@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -81,6 +81,17 @@ describe('readScriptFile', () => {
       file,
       text: 'DROP TABLE a;',
       checksum: createHash('sha256').update(content).digest('hex'),
+    });
+  });
+
+  // The files of /proc claim to be empty.
+  test.runIf(existsSync('/proc/version'))('reads a file to its end that is larger than it says', () => {
+    const text = readFileSync('/proc/version', 'utf8');
+    expect(text).toContain('version');
+    expect(readScriptFile('/proc/version')).toEqual({
+      file: '/proc/version',
+      text,
+      checksum: createHash('sha256').update(text).digest('hex'),
     });
   });
 
