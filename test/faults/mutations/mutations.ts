@@ -119,12 +119,12 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: 'src/run/run-step.ts',
-        piece: 'const outcome = await session.batch(commands, (index, result) => {',
-        by: `const outcome = await (async (all, onAnswer) => {
+        piece: 'const answering = session.batch(timely<Command>([...first, ...part.messages]), (index, result) => {',
+        by: `const answering = (async (all, onAnswer) => {
           const outcomes = await Promise.all(all.map((one, at) => session.batch([one], (_, result) => onAnswer(at, result))));
           const index = outcomes.findIndex(({ failure }) => failure !== undefined);
           return { failure: index < 0 ? undefined : { index, error: outcomes[index].failure.error } };
-        })(commands, (index, result) => {`,
+        })(timely([...first, ...part.messages]), (index, result) => {`,
       },
     ],
     scenario: 'an opening that the server refuses',
