@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { accessSync, closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire, Module } from 'node:module';
 import path from 'node:path';
 import { cachedDataVersionTag } from 'node:v8';
@@ -25,8 +25,8 @@ export interface CompiledFile {
 }
 
 /**
- * Loads a file, unless this process has done so before; whatever requires it later gets the same. `label` (letters) tells runs apart that need other parts of
- * it. NODE_DISABLE_COMPILE_CACHE=1, by which Node's own cache is switched off, does so here.
+ * Loads a file, unless this process has done so before; whatever requires it later gets the same. `label` (letters) tells
+ * runs apart that need other parts of it. NODE_DISABLE_COMPILE_CACHE=1, by which Node's own cache is switched off, does so here.
  *
  * The file cannot use import(): for code that comes by this way Node 20 has it only as an experiment, and says so on the
  * screen. What it requires can.
@@ -92,16 +92,7 @@ function isTrusted(descriptor: number, file: string): boolean {
   if (process.getuid === undefined) return true;
   const { uid, mode } = fstatSync(descriptor);
   if ((mode & 0o022) !== 0) return false;
-  return uid === process.getuid() || uid === 0 || uid === ownerOf(file);
-}
-
-function ownerOf(file: string): number {
-  const descriptor = openSync(file, constants.O_RDONLY);
-  try {
-    return fstatSync(descriptor).uid;
-  } finally {
-    closeSync(descriptor);
-  }
+  return uid === process.getuid() || uid === 0 || uid === statSync(file).uid;
 }
 
 function keep(keptIn: string, source: Uint8Array, script: Script): void {
