@@ -448,6 +448,13 @@ export interface DatabaseSql {
   readonly historyLock: 'readers' | 'writers';
   /** Remembers, for guardWrites, how much this session has written to the two tables. */
   noteWrites(history: QualifiedName, record: QualifiedName | undefined): string;
+  /** beginStep, guardToolLock, lockTables and noteWrites, in as few statements as they can be. */
+  openStep(
+    session: ServerFacts,
+    settings: StepSettings,
+    lock: ToolLock,
+    tables: { readonly history: QualifiedName; readonly record: QualifiedName | undefined },
+  ): string;
   /**
    * Raises tablesWritten when more was written to them since than these rows of flyback's own: by a function or by
    * dynamic SQL, where reading the script cannot see it.

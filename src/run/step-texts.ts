@@ -44,12 +44,7 @@ export function stepTexts(request: RunRequest, record: QualifiedName | undefined
       toolbox.database.dialect.split(text).statements.map((statement) => repeated({ sql: statement.text })),
     );
   return {
-    open: commands(
-      sql.beginStep(session.facts, settings),
-      sql.guardToolLock(session.facts, lock),
-      sql.lockTables(history, record),
-      sql.noteWrites(history, record),
-    ),
+    open: commands(sql.openStep(session.facts, settings, lock, { history, record })),
     approach: commands(sql.toolApproach(lock)),
     guardApproach: commands(sql.guardApproach(lock)),
     after: commands(sql.afterScript(session.facts, settings)),

@@ -147,6 +147,14 @@ export const mysqlSql: DatabaseSql = {
   noteWrites: (history: QualifiedName, record: QualifiedName | undefined) =>
     `SET @flyback_history = ${countOf(history)}, @flyback_record = ${record === undefined ? '0' : `(SELECT COALESCE(MAX(id), 0) FROM ${qualified(record)})`}`,
 
+  openStep: (session: ServerFacts, settings: StepSettings, lock: ToolLock, { history, record }) =>
+    [
+      mysqlSql.beginStep(session, settings),
+      mysqlSql.guardToolLock(session, lock),
+      mysqlSql.lockTables(history, record),
+      mysqlSql.noteWrites(history, record),
+    ].join(';'),
+
   // What a script changes in a row and leaves in its place shows in the guard of the next step only.
   guardWrites: (history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites) => {
     const ofRecord =

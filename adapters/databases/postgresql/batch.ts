@@ -47,7 +47,7 @@ type BatchClass = new (
  * parent is pg's own query because pg takes no other where several queries are under way.
  */
 export function createBatchClass(pg: typeof pgModule): BatchClass {
-  const { Query } = pg as unknown as { Query: new (config: object) => object };
+  const { Query } = pg as unknown as { Query: new (text: string, callback: () => void) => object };
   return class Batch extends Query {
     readonly #commands: readonly Command[];
     readonly #plans: KeptPlans;
@@ -60,7 +60,7 @@ export function createBatchClass(pg: typeof pgModule): BatchClass {
     #hasEnded = false;
 
     constructor(commands: readonly Command[], plans: KeptPlans, drafts: Drafts, handlers: BatchHandlers) {
-      super({ text: '', callback: () => undefined });
+      super('', () => undefined);
       this.#commands = commands;
       this.#plans = plans;
       this.#drafts = drafts;

@@ -64,11 +64,12 @@ function textOf({ value }: ColumnValue): string | null {
 export function describeTable(table: QualifiedName, otherNames: readonly string[]): string {
   const names = [...new Set([table.name, ...otherNames])].map((name) => `lower(${quoteLiteral(name)})`);
   // Only a miss looks through all names: a schema may hold thousands of tables.
-  const exact = `to_regclass(${quoteLiteral(qualified(table))})`;
+  const exact = `pg_catalog.to_regclass(${quoteLiteral(qualified(table))})`;
   return `SELECT n.nspname, c.relname, CASE WHEN c.relkind IN ('r', 'p') THEN 'table' ELSE 'other' END, a.attname, format_type(a.atttypid, NULL)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE CASE WHEN ${exact} IS NULL THEN lower(c.relname) IN (${names.join(', ')}) ELSE c.oid = ${exact} END AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+WHERE c.oid = ANY (ARRAY(SELECT ${exact}::oid
+ UNION ALL SELECT other.oid FROM pg_catalog.pg_class other WHERE ${exact} IS NULL AND lower(other.relname) IN (${names.join(', ')}))) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY n.nspname = ${quoteLiteral(table.schema)} DESC, n.nspname, c.relname, a.attnum`;
 }

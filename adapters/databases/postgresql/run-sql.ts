@@ -134,6 +134,33 @@ function identity(session: ServerFacts, settings: StepSettings): readonly string
  */
 const durableCommit = `CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE pg_catalog.current_setting('synchronous_commit') END`;
 
+/** With which a step begins, as items of a SELECT. */
+function stepValues(session: ServerFacts, settings: StepSettings): readonly string[] {
+  return [
+    ...identity(session, settings),
+    // Quoting in scripts and in flyback's own texts relies on the standard meaning of '…'.
+    setting('standard_conforming_strings', 'on'),
+    setting('client_encoding', 'UTF8'),
+    // Always, because the script of the step before may have changed them for the session.
+    ...originRole(session),
+    ...timeouts(session, settings),
+    `pg_catalog.set_config('flyback.xid', pg_catalog.pg_current_xact_id()::text, true)`,
+  ];
+}
+
+function toolLockGuards(session: ServerFacts, lock: ToolLock): readonly string[] {
+  return [
+    require(`${tryForTransaction(lock.keys)}${holdsFlag(lock)}`, guardMarks.lockLost),
+    ...(session.proxied
+      ? []
+      : [require(`pg_catalog.pg_backend_pid() = ${session.backendId}`, guardMarks.backendChanged)]),
+  ];
+}
+
+function notedWrites(history: QualifiedName, record: QualifiedName | undefined): string {
+  return `pg_catalog.set_config('flyback.writes', ${writesText(history, record, { removed: 0, appended: 0 })}, true)`;
+}
+
 /** SQL texts of the transactional runner for PostgreSQL. */
 export const postgresqlSql: DatabaseSql = {
   qualified,
@@ -161,19 +188,7 @@ export const postgresqlSql: DatabaseSql = {
     return `BEGIN;RESET SESSION AUTHORIZATION;SELECT ${values.join(', ')}`;
   },
 
-  beginStep: (session: ServerFacts, settings: StepSettings) => {
-    const values = [
-      ...identity(session, settings),
-      // Quoting in scripts and in flyback's own texts relies on the standard meaning of '…'.
-      setting('standard_conforming_strings', 'on'),
-      setting('client_encoding', 'UTF8'),
-      // Always, because the script of the step before may have changed them for the session.
-      ...originRole(session),
-      ...timeouts(session, settings),
-      `pg_catalog.set_config('flyback.xid', pg_catalog.pg_current_xact_id()::text, true)`,
-    ];
-    return `BEGIN;SELECT ${values.join(', ')}`;
-  },
+  beginStep: (session: ServerFacts, settings: StepSettings) => `BEGIN;SELECT ${stepValues(session, settings).join(', ')}`,
 
   toolLockEndsWith: 'transaction',
   tryToolLock: ({ keys }: ToolLock) => `SELECT ${tryForTransaction(keys)}`,
@@ -181,11 +196,7 @@ export const postgresqlSql: DatabaseSql = {
   releaseToolLock: ({ keys }: ToolLock) =>
     `SELECT ${keys.length === 0 ? 'true' : keys.map((key) => `pg_catalog.pg_advisory_unlock(${key})`).join(', ')}`,
 
-  guardToolLock: (session: ServerFacts, lock: ToolLock) =>
-    `SELECT ${require(`${tryForTransaction(lock.keys)}${holdsFlag(lock)}`, guardMarks.lockLost)}` +
-    (session.proxied
-      ? ''
-      : `, ${require(`pg_catalog.pg_backend_pid() = ${session.backendId}`, guardMarks.backendChanged)}`),
+  guardToolLock: (session: ServerFacts, lock: ToolLock) => `SELECT ${toolLockGuards(session, lock).join(', ')}`,
 
   // Waiting Flyways poll, so they hold nothing: they show as idle sessions whose last query asks for this key.
   toolLockSessions: ({
@@ -223,8 +234,14 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
   describeTable,
   rows: rowSql,
 
-  noteWrites: (history: QualifiedName, record: QualifiedName | undefined) =>
-    `SELECT pg_catalog.set_config('flyback.writes', ${writesText(history, record, { removed: 0, appended: 0 })}, true)`,
+  noteWrites: (history: QualifiedName, record: QualifiedName | undefined) => `SELECT ${notedWrites(history, record)}`,
+
+  openStep: (session: ServerFacts, settings: StepSettings, lock: ToolLock, { history, record }) => {
+    // Who may read a flag is settled before its statement begins, so the role must have been set by then.
+    const values = stepValues(session, settings).join(', ') + (lock.flag === undefined ? ', ' : ';SELECT ');
+    const guards = [...toolLockGuards(session, lock), notedWrites(history, record)].join(', ');
+    return `BEGIN;SELECT ${values}${guards};${postgresqlSql.lockTables(history, record)}`;
+  },
 
   // A partitioned history (nobody has one) counts in its partitions; its rows are guarded by number and by the next step.
   guardWrites: (history: QualifiedName, record: QualifiedName | undefined, own: OwnWrites) =>
