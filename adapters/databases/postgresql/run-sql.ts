@@ -188,7 +188,8 @@ export const postgresqlSql: DatabaseSql = {
     return `BEGIN;RESET SESSION AUTHORIZATION;SELECT ${values.join(', ')}`;
   },
 
-  beginStep: (session: ServerFacts, settings: StepSettings) => `BEGIN;SELECT ${stepValues(session, settings).join(', ')}`,
+  beginStep: (session: ServerFacts, settings: StepSettings) =>
+    `BEGIN;SELECT ${stepValues(session, settings).join(', ')}`,
 
   toolLockEndsWith: 'transaction',
   tryToolLock: ({ keys }: ToolLock) => `SELECT ${tryForTransaction(keys)}`,
