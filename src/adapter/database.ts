@@ -442,6 +442,11 @@ export interface DatabaseSql {
   toolApproach(lock: ToolLock): string;
   /** Raises toolNear unless toolApproach has no row. For a transaction that has not asked for sessions before. */
   guardApproach(lock: ToolLock): string;
+  /**
+   * Raises toolNear wherever guardApproach does and may raise it for others too, at less cost where a server can do that:
+   * whether anybody is near must then be asked with toolApproach.
+   */
+  suspectApproach(session: ServerFacts, lock: ToolLock): string;
   /** Shuts others out of the history (whom: historyLock), and other writers out of the record. */
   lockTables(history: QualifiedName, record: QualifiedName | undefined): string;
   /** Whether lockTables keeps readers of the history waiting too. Where it does not, a tool may read it at any moment of a run. */

@@ -110,6 +110,7 @@ class TransactionalRun {
   #keepsLock = false;
   #knownTexts: StepTexts | undefined;
   #prepared: PreparedStep | undefined;
+  #guard: 'guardApproach' | 'suspectApproach' = 'suspectApproach';
 
   constructor(request: RunRequest) {
     this.#request = request;
@@ -180,6 +181,11 @@ class TransactionalRun {
         {
           onLeadingDone: () => {
             if (before !== undefined) this.#committed(before);
+          },
+          onFalseAlarm: () => {
+            // Whoever gave it goes on looking so: from now on the guard that knows better.
+            this.#guard = 'guardApproach';
+            this.#prepared = undefined;
           },
           onWaiting: () => {
             if (index + 1 < this.#steps.length && this.#prepared?.index !== index + 1) {
@@ -318,7 +324,7 @@ class TransactionalRun {
   #prepare(index: number, remaining: readonly HistoryEntry[]): PreparedStep {
     const { step, script } = this.#at(index);
     const own = { record: this.#record, writes: { removed: 1, appended: 0 } };
-    const opening = openingMessages(this.#request, this.#texts, remaining);
+    const opening = openingMessages(this.#request, this.#texts, remaining, this.#guard);
     const all = timely([...opening, ...stepMessages(this.#request, this.#texts, step, script, own)]);
     this.#request.session.draft?.(all);
     return { index, remaining, opening: all.slice(0, opening.length), messages: all.slice(opening.length) };

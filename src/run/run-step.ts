@@ -55,6 +55,8 @@ export interface StepInput {
 export interface StepListener {
   /** The server has answered the last of what leads. */
   onLeadingDone?(): void;
+  /** The guard saw somebody who may have read the history before, and nobody had. */
+  onFalseAlarm?(): void;
   /** Everything is on its way and the server at work: time for what need not wait for its answers. May come more than once. */
   onWaiting?(): void;
 }
@@ -92,6 +94,7 @@ export async function runStep(
   if (sent.kind === 'failed' && isToolNear(sent.failure)) {
     const looked = await lookCloser(request, texts, opening, collected);
     if (looked.kind === 'not-alone') return looked;
+    if (looked.kind === 'done') listener.onFalseAlarm?.();
     sent = looked.kind === 'done' ? await act([], []) : looked;
   }
   if (sent.kind === 'leading-failed') return sent;

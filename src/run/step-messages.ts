@@ -22,22 +22,24 @@ export type StepMessage = Command &
 
 /**
  * Opens the transaction of a step: every condition is a guard on the server that raises an error. `remaining` are the
- * rows that must be there, by rank. Only between two steps of one run; the first opening is openTransaction.
+ * rows that must be there, by rank. Only between two steps of one run; the first opening is openTransaction. `guard`: which
+ * of the two tells of those who may have read the history before.
  */
 export function openingMessages(
   request: RunRequest,
   texts: StepTexts,
   remaining: readonly HistoryEntry[],
+  guard: 'guardApproach' | 'suspectApproach',
 ): readonly StepMessage[] {
   const { toolbox, plan } = request;
-  const guard = toolbox.database.sql.guardHistory(
+  const history = toolbox.database.sql.guardHistory(
     plan.history.table,
     toolbox.history.expectRows(toolbox.database, remaining),
   );
   return [
-    ...[...texts.open, texts.repeated(guard)].map((command) => ({ kind: 'open', ...command }) as const),
+    ...[...texts.open, texts.repeated(history)].map((command) => ({ kind: 'open', ...command }) as const),
     // Where readers are not shut out, the commit before was guarded so, in the same message.
-    ...(toolbox.database.sql.historyLock === 'writers' ? [] : texts.guardApproach).map(
+    ...(toolbox.database.sql.historyLock === 'writers' ? [] : texts[guard]).map(
       (command) => ({ kind: 'approach', ...command }) as const,
     ),
   ];

@@ -12,6 +12,8 @@ export interface StepTexts {
   /** Once it is open: whose memory of the history is older, as toolApproach tells; and the guard that nobody's is. */
   readonly approach: readonly Command[];
   readonly guardApproach: readonly Command[];
+  /** The cheaper guard, which may see somebody where nobody is. */
+  readonly suspectApproach: readonly Command[];
   /** After the script: its influence ended, deferred constraints fired. */
   readonly after: readonly Command[];
   /** One row that tells the touched constraints. */
@@ -47,6 +49,7 @@ export function stepTexts(request: RunRequest, record: QualifiedName | undefined
     open: commands(sql.openStep(session.facts, settings, lock, { history, record })),
     approach: commands(sql.toolApproach(lock)),
     guardApproach: commands(sql.guardApproach(lock)),
+    suspectApproach: commands(sql.suspectApproach(session.facts, lock)),
     after: commands(sql.afterScript(session.facts, settings)),
     touched: repeated({ sql: sql.touchedConstraints() }),
     commit: repeated({ sql: sql.commit }),

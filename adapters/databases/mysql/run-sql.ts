@@ -139,6 +139,8 @@ export const mysqlSql: DatabaseSql = {
       ? 'DO 0'
       : `SELECT ${guardItem(`NOT EXISTS (${approaching(lock)})`, guardMarks.toolNear)}`,
 
+  suspectApproach: (_session: ServerFacts, lock: ToolLock) => mysqlSql.guardApproach(lock),
+
   // Readers go on: nothing on these servers shuts them out within a transaction.
   historyLock: 'writers',
   lockTables: (history: QualifiedName, record: QualifiedName | undefined) =>

@@ -81,6 +81,27 @@ function approaching({ keys, approach }: ToolLock): string {
   AND a.backend_start < pg_catalog.now() AND a.state IN ('active', 'idle', 'idle in transaction')) about(how, pid) WHERE about.how IS NOT NULL`;
 }
 
+/**
+ * True when a session may be one that `approaching` tells of: its state and how long it has been in it are left out. The
+ * functions of the server for single values of its sessions cost a third of a look at pg_stat_activity, which makes thirty
+ * columns of each; they hide the same from roles that may not see it (PostgreSQL manual, "Per-Backend Statistics Functions").
+ */
+function mayApproach(
+  database: string,
+  { asks, own, common, newerThanSeconds }: NonNullable<ToolLock['approach']>,
+): string {
+  const of = (what: string): string => `pg_catalog.pg_stat_get_backend_${what}(s.id)`;
+  const shows = (patterns: readonly string[]): string => `${of('activity')} ~ ${anyOf(patterns)}`;
+  const isNewer = (seconds: number): string => `${of('start')} > pg_catalog.now() - interval '${seconds} seconds'`;
+  const signs =
+    newerThanSeconds === undefined
+      ? [shows([asks, ...own])]
+      : [shows([asks]), `${isNewer(newerThanSeconds)} AND ${shows(own)}`];
+  return `EXISTS (SELECT FROM pg_catalog.pg_stat_get_backend_idset() s(id)
+ WHERE ${of('dbid')} = ${quoteLiteral(database)}::oid AND ${of('pid')} <> pg_catalog.pg_backend_pid() AND ${of('start')} < pg_catalog.now()
+  AND (${[...signs, `${isNewer(60)} AND ${shows(common)}`].join(' OR ')}))`;
+}
+
 /** Flyway prepends the default schema to the path unless it already stands first (PostgreSQLConnection). */
 function scriptSearchPath(session: ServerFacts, schema: string): string {
   const quoted = quoteIdentifier(schema);
@@ -222,6 +243,15 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
   // A transaction's first look is at the present.
   guardApproach: (lock: ToolLock) =>
     `SELECT ${require(`NOT EXISTS (SELECT FROM ${approaching(lock)})`, guardMarks.toolNear)}`,
+
+  suspectApproach: (session: ServerFacts, lock: ToolLock) => {
+    const database = session.identity.database?.split('/').at(-1);
+    // Through a pooler the next transaction may be on another server.
+    if (lock.approach === undefined || database === undefined || session.proxied) {
+      return postgresqlSql.guardApproach(lock);
+    }
+    return `SELECT ${require(`NOT ${mayApproach(database, lock.approach)}`, guardMarks.toolNear)}`;
+  },
 
   historyLock: 'readers',
   lockTables: (history: QualifiedName, record: QualifiedName | undefined) =>
