@@ -49,6 +49,7 @@ export function writeFlywayProject(folder, { versions, url, verified }) {
 export function writePeerFiles(folder, { versions, peersFolder, url }) {
   const paths = {
     psql: path.join(folder, 'all.sql'),
+    psqlQueries: path.join(folder, 'all-with-queries.sql'),
     knex: path.join(folder, 'knexfile.cjs'),
     umzug: path.join(folder, 'umzug'),
     nodePgMigrate: path.join(folder, 'node-pg-migrate'),
@@ -57,6 +58,7 @@ export function writePeerFiles(folder, { versions, peersFolder, url }) {
   // knex insists on being installed where its configuration is.
   if (peersFolder !== undefined) symlinkSync(peersFolder, path.join(folder, 'node_modules'), 'junction');
   writeFileSync(paths.psql, psqlScript(numbers(versions).reverse()));
+  writeFileSync(paths.psqlQueries, psqlScript(numbers(versions).reverse(), { verified: true }));
   writeFileSync(
     paths.knex,
     `module.exports = { client: 'pg', connection: ${JSON.stringify(url)}, migrations: { directory: './knex' } };\n`,
@@ -138,12 +140,12 @@ export function writeToolProject(tool, folder, { versions, url, peersFolder }) {
   for (const version of numbers(versions)) write(version);
 }
 
-/** What somebody with psql alone would run: a transaction for each version, in one file. */
-export function psqlScript(versions) {
+/** What somebody with psql alone would run: a transaction for each version, in one file. Nobody looks at the queries' answers. */
+export function psqlScript(versions, { verified = false } = {}) {
   return versions
     .map(
       (version) =>
-        `BEGIN;\n${down(version)}DELETE FROM flyway_schema_history WHERE installed_rank = ${version};\nCOMMIT;\n`,
+        `BEGIN;\n${down(version)}DELETE FROM flyway_schema_history WHERE installed_rank = ${version};\n${verified ? verification(version) : ''}COMMIT;\n`,
     )
     .join('');
 }

@@ -85,6 +85,7 @@ function urlOf(database) {
 
 /** Many versions, all taken back, a transaction for each. */
 async function many() {
+  const withQueries = 'psql, same queries';
   installPeers();
   const folder = path.join(work, 'many');
   const plain = path.join(folder, 'plain');
@@ -96,9 +97,10 @@ async function many() {
   const prepared = { prepare: restore, expectTables: 0 };
   return {
     title: `${versions} versions taken back, a transaction each`,
-    baselines: ['psql'],
+    baselines: ['psql', withQueries],
     contenders: [
       { ...prepared, ...psql(files.psql), history: 'flyway_schema_history' },
+      { ...prepared, ...psql(files.psqlQueries, withQueries), history: 'flyway_schema_history' },
       {
         ...prepared,
         name: 'least possible Node',
@@ -301,8 +303,8 @@ async function sequelize() {
   );
 }
 
-function psql(file) {
-  return { name: 'psql', command: ['psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', runUrl, '-f', file] };
+function psql(file, name = 'psql') {
+  return { name, command: ['psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', runUrl, '-f', file] };
 }
 
 function flyback(name, folder, ...target) {

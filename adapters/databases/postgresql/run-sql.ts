@@ -155,6 +155,12 @@ function identity(session: ServerFacts, settings: StepSettings): readonly string
  */
 const durableCommit = `CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE pg_catalog.current_setting('synchronous_commit') END`;
 
+/**
+ * Above READ COMMITTED, which a role or a database may have for its default, a transaction goes on seeing what it saw before it
+ * had waited for the history: not what was applied meanwhile (PostgreSQL manual, "LOCK").
+ */
+const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+
 /** With which a step begins, as items of a SELECT. */
 function stepValues(session: ServerFacts, settings: StepSettings): readonly string[] {
   return [
@@ -206,11 +212,11 @@ export const postgresqlSql: DatabaseSql = {
       setting('lock_timeout', `${lockTimeoutMs}ms`),
       setting('statement_timeout', session.statementTimeout),
     ];
-    return `BEGIN;RESET SESSION AUTHORIZATION;SELECT ${values.join(', ')}`;
+    return `${begin};RESET SESSION AUTHORIZATION;SELECT ${values.join(', ')}`;
   },
 
   beginStep: (session: ServerFacts, settings: StepSettings) =>
-    `BEGIN;SELECT ${stepValues(session, settings).join(', ')}`,
+    `${begin};SELECT ${stepValues(session, settings).join(', ')}`,
 
   toolLockEndsWith: 'transaction',
   tryToolLock: ({ keys }: ToolLock) => `SELECT ${tryForTransaction(keys)}`,
@@ -271,7 +277,7 @@ WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backe
     // Who may read a flag is settled before its statement begins, so the role must have been set by then.
     const values = stepValues(session, settings).join(', ') + (lock.flag === undefined ? ', ' : ';SELECT ');
     const guards = [...toolLockGuards(session, lock), notedWrites(history, record)].join(', ');
-    return `BEGIN;SELECT ${values}${guards};${postgresqlSql.lockTables(history, record)}`;
+    return `${begin};SELECT ${values}${guards};${postgresqlSql.lockTables(history, record)}`;
   },
 
   // A partitioned history (nobody has one) counts in its partitions; its rows are guarded by number and by the next step.
@@ -336,7 +342,7 @@ FROM pg_catalog.pg_trigger t JOIN tables ON tables.oid = t.tgrelid WHERE (NOT t.
   },
 
   beginStatement: () =>
-    `BEGIN;SELECT pg_catalog.set_config('flyback.xid', pg_catalog.pg_current_xact_id()::text, true)`,
+    `${begin};SELECT pg_catalog.set_config('flyback.xid', pg_catalog.pg_current_xact_id()::text, true)`,
 
   durably: `SELECT pg_catalog.set_config('synchronous_commit', ${durableCommit}, true)`,
 };
