@@ -314,6 +314,18 @@ forEachMajor((server) => {
     expect(await checkOf(lesser, 'cancel-blockers')).toMatchObject({ result: 'warning' });
   });
 
+  test('sessions of others show nothing where the server does not track what they do', async () => {
+    await project().apply([first]);
+    expect(await checkOf(project(), 'other-sessions')).toMatchObject({ result: 'ok' });
+    await runOn(database().url, `ALTER DATABASE ${database().name} SET track_activities = off`);
+    expect(await checkOf(project(), 'other-sessions')).toMatchObject({
+      result: 'warning',
+      hint: expect.stringContaining(`ALTER DATABASE "${database().name}" SET track_activities = on`) as unknown,
+    });
+    await runOn(database().url, `ALTER DATABASE ${database().name} RESET track_activities`);
+    expect(await checkOf(project(), 'other-sessions')).toMatchObject({ result: 'ok' });
+  });
+
   test('row-level security on the history hides rows', async () => {
     await project().apply([first]);
     await runOn(database().url, `${usual(role)}; ALTER TABLE t1 OWNER TO ${role}`);

@@ -52,8 +52,16 @@ function replicaMode(facts: ServerFacts, { run }: ServerNeeds): Check {
 }
 
 /** A migrate that waits for the lock shows by its query only, which other roles may not see. */
-function otherSessions(state: ServerState, { user }: ServerFacts, needs: ServerNeeds): Check {
+function otherSessions(state: ServerState, { user, databaseName }: ServerFacts, needs: ServerNeeds): Check {
   const check = 'other-sessions';
+  if (state.settings['track_activities']?.value === 'off') {
+    return {
+      check,
+      result: 'warning',
+      message: `Sessions do not show what they run (track_activities is off): a ${needs.tool} migrate that waits is not noticed.`,
+      hint: `A super-user switches it on: ALTER DATABASE ${quoteIdentifier(databaseName)} SET track_activities = on; each role may have a setting of its own.`,
+    };
+  }
   if (state.readsAllStats) {
     return { check, result: 'ok', message: `Role ${user} sees what other sessions run.` };
   }

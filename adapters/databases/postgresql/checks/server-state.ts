@@ -69,6 +69,7 @@ const settingNames = [
   'statement_timeout',
   'synchronous_commit',
   'synchronous_standby_names',
+  'track_activities',
   'transaction_timeout',
   'wal_level',
 ];
