@@ -71,6 +71,48 @@ forEachMysql('a rollback', (server) => {
     return Number(row?.['runs']);
   }
 
+  describe.each(['CHAIN', 'RELEASE'])(
+    'where sessions end a transaction with %s unless told otherwise',
+    (completion) => {
+      const flags = { url: '' };
+      beforeAll(() => {
+        flags.url = `${database.jdbcUrl}?sessionVariables=completion_type='${completion}'`;
+      });
+
+      test.each([
+        ['DML', withDml],
+        ['DDL', withDdl],
+      ])('one with %s, and the one below it', async (_title, second) => {
+        await project.apply([second]);
+        const { failure, result } = await takeBack(project, { flags, target: { kind: 'steps', steps: 2 } });
+        expect(failure).toBeUndefined();
+        expect(result).toMatchObject({ outcome: 'committed', warnings: [] });
+        expect(await mysqlHistory(database)).toEqual([]);
+        expect((await mysqlRecord(database)).map(({ version, outcome }) => [version, outcome])).toEqual([
+          ['2', 'committed'],
+          ['1', 'committed'],
+        ]);
+      });
+
+      test('one that fails', async () => {
+        await project.apply([{ ...withDml, down: (withDml.down ?? '').replace('-- expect: 2', '-- expect: 7') }]);
+        const applied = await mysqlSnapshot(database);
+        expect((await takeBack(project, { flags })).failure).toMatchObject({ code: 'verification-failed' });
+        expect(await mysqlSnapshot(database)).toBe(applied);
+        expect((await mysqlRecord(database)).map(({ outcome }) => outcome)).toEqual(['failed']);
+      });
+    },
+  );
+
+  test('reads the whole history where sessions are given the first rows only', async () => {
+    await project.apply([withDml]);
+    const { result } = await takeBack(project, {
+      flags: { url: `${database.jdbcUrl}?sessionVariables=sql_select_limit=1` },
+    });
+    expect(result?.steps.map(({ version, outcome }) => [version, outcome])).toEqual([['2', 'committed']]);
+    expect(await mysqlSnapshot(database)).toBe(before);
+  });
+
   describe('of DML alone', () => {
     test('is one transaction with its history row, its record and its verification', async () => {
       await project.apply([withDml]);

@@ -161,6 +161,8 @@ class DriverSession implements MysqlSession {
           'connecting',
         );
       }
+      // Otherwise the end of a transaction may begin another one or end the session, and of a long history the first rows be all.
+      await ask("SET SESSION completion_type = 'NO_CHAIN', sql_select_limit = 18446744073709551615");
       const variables = await ask(variablesQuery);
       const who = await ask(whoQuery);
       const facts = readFacts(variables.rows, who.rows[0] ?? [], connection.threadId);
