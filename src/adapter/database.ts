@@ -300,6 +300,13 @@ export interface ObjectFacts {
   readonly dependents: number;
 }
 
+/** A table whose rows stay as a transaction left them, also when it was rolled back. */
+export interface UntransactionalTable {
+  readonly ref: ObjectRef;
+  /** As the server calls what stores it. */
+  readonly engine: string;
+}
+
 /** What to ask: sizes touch every file, dependents walk pg_depend; neither is free over thousands of objects. */
 export interface ObjectQuestion {
   readonly sizes: boolean;
@@ -323,6 +330,9 @@ export interface DatabaseAdapter {
   classifierFor(statements: readonly string[]): Promise<Pick<Classifier, 'classify'>>;
   /** One query for all of them, names resolved by the session's search_path. */
   objectFacts(session: Session, refs: readonly ObjectRef[], question: ObjectQuestion): Promise<readonly ObjectFacts[]>;
+  /** Which of these tables keep no transactions, names resolved as for objectFacts; undefined where all do. */
+  readonly untransactionalTables?:
+    ((session: Session, tables: readonly ObjectRef[]) => Promise<readonly UntransactionalTable[]>) | undefined;
   /**
    * For each list: what DROP … CASCADE of all of it together would remove besides what is named and its own parts, as the
    * server describes each.

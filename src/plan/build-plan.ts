@@ -67,6 +67,7 @@ export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
     chosen.flatMap(({ script }) => script.statements.map((statement) => statement.text)),
   );
   const drafts = chosen.map(({ row, script }) => draftStep(request, classifier, row, script, triggers.mode));
+  await requireTransactions(request, drafts);
   const facts = await askCatalog(request, drafts);
   const steps = drafts.map((draft) => finishStep(draft, facts));
   refuseWithoutTransaction(request, steps);
@@ -98,6 +99,39 @@ export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
     hazards: [...selection.hazards, ...after.hazards, ...stepHazards(request, steps, facts)],
   };
   return { plan: { ...unsigned, hash: planHash(unsigned) }, scripts: chosen.map(({ script }) => script) };
+}
+
+/**
+ * Rows that are written in a transaction must be as before when it is rolled back: those of the history, and of every table that a
+ * statement names. What commits by itself is journalled, and may do with them what it likes.
+ */
+async function requireTransactions(request: PlanRequest, drafts: readonly DraftStep[]): Promise<void> {
+  const { history, session, toolbox } = request;
+  const { untransactionalTables } = toolbox.database;
+  if (untransactionalTables === undefined) return;
+  const writing = drafts.flatMap(({ step, statements }) =>
+    statements.flatMap(({ planned, impact }) =>
+      planned.alone === null
+        ? impact.writes.map((ref) => ({ ref, at: `version ${step.version}, line ${planned.line}` }))
+        : [],
+    ),
+  );
+  const table: ObjectRef = { kind: 'table', ...history.table };
+  const found = await withScriptPath(request, () =>
+    untransactionalTables(session, distinct([table, ...writing.map(({ ref }) => ref)])),
+  );
+  if (found.length === 0) return;
+  const told = found.map(({ ref, engine }) => {
+    const at = writing.find((write) => refKey(write.ref) === refKey(ref))?.at;
+    return `${ref.name} (${engine}${at === undefined ? ', the history' : `; ${at}`})`;
+  });
+  throw new FlybackError(
+    'plan-refused',
+    `What is written to ${told.join(', ')} stays when a transaction is rolled back: a rollback that failed half-way would leave it changed.`,
+    {
+      hint: `ALTER TABLE ${found[0]?.ref.name ?? ''} ENGINE = InnoDB; keeps transactions. Otherwise take the version back by hand in a maintenance window.`,
+    },
+  );
 }
 
 /** A step that runs statement by statement can share no transaction, be rehearsed in none, and needs a session of its own. */

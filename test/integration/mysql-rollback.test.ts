@@ -104,6 +104,48 @@ forEachMysql('a rollback', (server) => {
     },
   );
 
+  describe('of tables that keep no transactions', () => {
+    const kept: VersionFiles = {
+      version: '2',
+      up: 'CREATE TABLE log (id INT) ENGINE = MyISAM; INSERT INTO log VALUES (1), (2)',
+      down: 'DELETE FROM orders;\nDELETE FROM log WHERE id = 2;\n',
+    };
+
+    test.each([
+      ['in a transaction', kept],
+      ['in one statement of several without', { ...kept, down: `-- flyback: transaction off\n${kept.down ?? ''}` }],
+    ])('is refused before anything ran: rows written %s', async (_title, version) => {
+      await project.apply([version]);
+      const applied = await mysqlSnapshot(database);
+      const { failure, plan } = await takeBack(project);
+      expect(plan).toBeUndefined();
+      expect(failure).toMatchObject({
+        code: 'plan-refused',
+        hint: expect.stringContaining('ALTER TABLE log ENGINE') as unknown,
+      });
+      expect(failure?.message).toMatch(/log \(MyISAM; version 2, line [23]\)/);
+      expect(failure?.message).not.toContain('orders');
+      expect(await mysqlSnapshot(database)).toBe(applied);
+    });
+
+    test('goes through when they are dropped, or keep them by then', async () => {
+      await project.apply([{ ...kept, down: 'DROP TABLE log;\n' }]);
+      expect((await takeBack(project)).result).toMatchObject({ outcome: 'committed' });
+      expect(await mysqlSnapshot(database)).toBe(before);
+      await project.apply([kept]);
+      await runOn(database.url, 'ALTER TABLE log ENGINE = InnoDB');
+      expect((await takeBack(project)).result).toMatchObject({ outcome: 'committed' });
+    });
+
+    test('is refused where the history is one', async () => {
+      await project.apply([withDml]);
+      await runOn(database.url, 'ALTER TABLE flyway_schema_history ENGINE = MyISAM');
+      const { failure } = await takeBack(project);
+      expect(failure).toMatchObject({ code: 'plan-refused' });
+      expect(failure?.message).toContain('flyway_schema_history (MyISAM, the history)');
+    });
+  });
+
   test('reads the whole history where sessions are given the first rows only', async () => {
     await project.apply([withDml]);
     const { result } = await takeBack(project, {

@@ -1,6 +1,7 @@
 import type { DatabaseAdapter } from '../../../src/adapter/database.js';
 import type { ConnectionSettings } from '../../../src/config/config.js';
 import { mysqlDialect } from './dialect.js';
+import { untransactionalTables } from './engines.js';
 import { mysqlLocks } from './lock-queries.js';
 import { readObjectFacts } from './object-facts.js';
 import { refusalOf } from './refusal.js';
@@ -16,6 +17,7 @@ export const mysql: DatabaseAdapter = {
   loadClassifier: async () => (await import('./classifier.js')).loadClassifier(),
   classifierFor: async () => (await import('./classifier.js')).loadClassifier(),
   objectFacts: readObjectFacts,
+  untransactionalTables,
   // CASCADE is read and means nothing (MySQL manual, "DROP TABLE").
   cascadeVictims: async (_session, drops) => drops.map(() => []),
   pendingActions: async () => [],
