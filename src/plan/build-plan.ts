@@ -71,6 +71,7 @@ export async function buildPlan(request: PlanRequest): Promise<BuiltPlan> {
   const facts = await askCatalog(request, drafts);
   const steps = drafts.map((draft) => finishStep(draft, facts));
   refuseWithoutTransaction(request, steps);
+  refuseMovedSequences(request, steps);
   checkLockBudget(request.session.facts, steps.length, facts.locks);
   const after = historyAfter(request, selection);
   const unsigned: Omit<Plan, 'hash'> = {
@@ -161,6 +162,39 @@ function refuseWithoutTransaction(request: PlanRequest, steps: readonly PlanStep
     refuse(
       'that needs the lock of a session, which a pooler between flyback and the server does not keep.',
       'Connect to the server directly.',
+    );
+  }
+}
+
+/**
+ * A call of setval is never taken back (PostgreSQL manual, "Sequence Manipulation Functions"; MariaDB, "SETVAL"). Inside of DO it counts;
+ * what is only created does not run.
+ */
+function movesSequence(sql: string): boolean {
+  return /\bsetval\s*\(/i.test(sql) && !/^\s*create\b/i.test(sql);
+}
+
+/** What stands in for setval: DDL, which is taken back only where it does not commit. */
+function insteadOfSetval({ toolbox }: PlanRequest): string | undefined {
+  return toolbox.database.dialect.ddl === 'commits'
+    ? undefined
+    : 'ALTER SEQUENCE … RESTART WITH … does the same and is taken back with the rest.';
+}
+
+/** A rehearsal that moves the sequences of a database in use would be worse than none. */
+function refuseMovedSequences(request: PlanRequest, steps: readonly PlanStep[]): void {
+  if (request.mode !== 'dry-run') return;
+  for (const step of steps) {
+    const moving = [...step.statements, ...step.verifications].find(({ sql }) => movesSequence(sql));
+    if (moving === undefined) continue;
+    throw new FlybackError(
+      'plan-refused',
+      `Version ${step.version}, line ${moving.line}: setval moves a sequence at once, also in a dry run, which could not take that back.`,
+      {
+        hint:
+          insteadOfSetval(request) ??
+          'Rehearse it on a copy of the database; versions above it can be rehearsed with --to.',
+      },
     );
   }
 }
@@ -589,6 +623,16 @@ function stepHazards(request: PlanRequest, steps: readonly PlanStep[], facts: Ca
             hint: 'Compare the script with the migration.',
           });
         }
+      }
+      if (movesSequence(statement.sql)) {
+        hazards.push({
+          code: 'sequence-stays',
+          severity: 'warning',
+          subject,
+          message:
+            'setval takes effect at once: should the rollback fail after it, the sequence stays where it was put.',
+          hint: insteadOfSetval(request) ?? 'Let it be the last statement of the script.',
+        });
       }
       const rewrite =
         statement.online === null ? offlineRewrite(statement) : onlineRewrite(statement, statement.online);

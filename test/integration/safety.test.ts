@@ -228,6 +228,47 @@ forEachMajor((server) => {
     });
   });
 
+  describe('a sequence that a script sets, which no transaction takes back', () => {
+    const use = useProject(server.url);
+    const up = `CREATE SEQUENCE numbers; SELECT setval('numbers', 50)`;
+    const last = async (): Promise<unknown> =>
+      (await runOn(use().database.url, 'SELECT last_value::int AS n FROM numbers'))[0]?.['n'];
+
+    test.each([
+      ['in the open', `SELECT pg_catalog.setval('numbers', 7);`, 1],
+      ['in an expression', `DO $$ BEGIN END $$;\nSELECT 1 WHERE\n setval ('numbers', 7) > 0;`, 2],
+      ['in a DO block', `DO $$ BEGIN PERFORM setval('numbers', 7); END $$;`, 1],
+      ['in a verification query', `CREATE TABLE t (id int);\n\nSELECT setval('numbers', 7);\n-- expect: 7\n`, 3],
+    ])('is not touched by a dry run, which is refused: %s', async (_title, down, line) => {
+      const { failure, plan } = await attempt(use(), up, down, { mode: 'dry-run' });
+      expect(plan).toBeUndefined();
+      expect(failure).toMatchObject({
+        code: 'plan-refused',
+        message: expect.stringContaining(`line ${String(line)}: setval`) as unknown,
+        hint: expect.stringContaining('ALTER SEQUENCE') as unknown,
+      });
+      expect(await last()).toBe(50);
+    });
+
+    test('is warned of; what the hint says instead can be rehearsed', async () => {
+      const hazards = (outcome: TakenBack): readonly unknown[] =>
+        outcome.plan?.hazards.filter(({ code }) => code === 'sequence-stays').map(({ subject }) => subject) ?? [];
+      const moved = await attempt(use(), up, `SELECT setval('numbers', 7);`);
+      expect(moved.result).toMatchObject({ outcome: 'committed' });
+      expect(hazards(moved)).toEqual(['1, line 1']);
+      const rehearsed = await attempt(use(), up, 'ALTER SEQUENCE numbers RESTART WITH 7;', { mode: 'dry-run' });
+      expect(rehearsed.result).toMatchObject({ outcome: 'dry-run' });
+      expect(hazards(rehearsed)).toEqual([]);
+      expect(await last()).toBe(50);
+    });
+
+    test('is none of that where a function that sets it is only made', async () => {
+      const body = `CREATE FUNCTION later() RETURNS bigint LANGUAGE sql AS $$ SELECT setval('numbers', 7) $$;`;
+      expect((await attempt(use(), up, body, { mode: 'dry-run' })).result).toMatchObject({ outcome: 'dry-run' });
+      expect(await last()).toBe(50);
+    });
+  });
+
   describe('triggers', () => {
     const use = useProject(server.url);
     const up = `CREATE TABLE t (id int); CREATE TABLE seen (what text);
