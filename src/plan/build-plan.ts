@@ -166,12 +166,12 @@ function refuseWithoutTransaction(request: PlanRequest, steps: readonly PlanStep
   }
 }
 
-/**
- * A call of setval is never taken back (PostgreSQL manual, "Sequence Manipulation Functions"; MariaDB, "SETVAL"). Inside of DO it counts;
- * what is only created does not run.
- */
+/** What a statement makes without running it. */
+const onlyMade = /^\s*create\s+(?:or\s+replace\s+)?(?:function|procedure|rule|(?:recursive\s+)?view)\b/i;
+
+/** A call of setval is never taken back (PostgreSQL manual, "Sequence Manipulation Functions"; MariaDB, "SETVAL"); in a DO block it counts. */
 function movesSequence(sql: string): boolean {
-  return /\bsetval\s*\(/i.test(sql) && !/^\s*create\b/i.test(sql);
+  return /\bsetval\s*\(/i.test(sql) && !onlyMade.test(sql);
 }
 
 /** What stands in for setval: DDL, which is taken back only where it does not commit. */

@@ -238,6 +238,7 @@ forEachMajor((server) => {
       ['in the open', `SELECT pg_catalog.setval('numbers', 7);`, 1],
       ['in an expression', `DO $$ BEGIN END $$;\nSELECT 1 WHERE\n setval ('numbers', 7) > 0;`, 2],
       ['in a DO block', `DO $$ BEGIN PERFORM setval('numbers', 7); END $$;`, 1],
+      ['in a query that fills a table', `CREATE TABLE t AS SELECT setval('numbers', 7);`, 1],
       ['in a verification query', `CREATE TABLE t (id int);\n\nSELECT setval('numbers', 7);\n-- expect: 7\n`, 3],
     ])('is not touched by a dry run, which is refused: %s', async (_title, down, line) => {
       const { failure, plan } = await attempt(use(), up, down, { mode: 'dry-run' });
