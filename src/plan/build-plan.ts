@@ -169,7 +169,10 @@ function refuseWithoutTransaction(request: PlanRequest, steps: readonly PlanStep
 /** What a statement makes without running it. */
 const onlyMade = /^\s*create\s+(?:or\s+replace\s+)?(?:function|procedure|rule|(?:recursive\s+)?view)\b/i;
 
-/** A call of setval is never taken back (PostgreSQL manual, "Sequence Manipulation Functions"; MariaDB, "SETVAL"); in a DO block it counts. */
+/**
+ * A call of setval, also in a DO block: it is never taken back (PostgreSQL manual, "Sequence Manipulation Functions"; MariaDB
+ * documentation, "SETVAL").
+ */
 function movesSequence(sql: string): boolean {
   return /\bsetval\s*\(/i.test(sql) && !onlyMade.test(sql);
 }

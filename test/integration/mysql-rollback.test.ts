@@ -146,6 +146,17 @@ forEachMysql('a rollback', (server) => {
     });
   });
 
+  test('is not rehearsed where it moves a sequence, which nothing takes back', async () => {
+    await project.apply([{ ...withDml, down: `SELECT SETVAL(numbers, 7);\n${withDml.down ?? ''}` }]);
+    const { failure, plan } = await takeBack(project, { mode: 'dry-run' });
+    expect(plan).toBeUndefined();
+    expect(failure).toMatchObject({
+      code: 'plan-refused',
+      message: expect.stringContaining('line 1: setval') as unknown,
+      hint: expect.stringContaining('on a copy of the database') as unknown,
+    });
+  });
+
   test('reads the whole history where sessions are given the first rows only', async () => {
     await project.apply([withDml]);
     const { result } = await takeBack(project, {

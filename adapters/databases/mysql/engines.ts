@@ -1,5 +1,6 @@
 import type { Session, UntransactionalTable } from '../../../src/adapter/database.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
+import { foldNames } from './facts.js';
 import { quoteLiteral } from './quoting.js';
 
 /**
@@ -17,11 +18,9 @@ export async function untransactionalTables(
     return `SELECT ${index}, t.TABLE_NAME, t.ENGINE FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = ${database} AND t.TABLE_NAME = ${quoteLiteral(name)} AND t.ENGINE IN (SELECT e.ENGINE FROM information_schema.ENGINES e WHERE e.TRANSACTIONS = 'NO')`;
   });
   const [found] = await session.query(parts.join('\nUNION ALL '));
-  const ignoresCase = (session.facts.mysql?.lowerCaseTableNames ?? 0) > 0;
+  const fold = foldNames(session.facts);
   return (found?.rows ?? []).flatMap(([index, name, engine]) => {
     const ref = refs[Number(index)];
-    // Comparing in SQL ignores case; whether names do is a setting of the server.
-    const isMeant = ignoresCase ? name?.toLowerCase() === ref?.name.toLowerCase() : name === ref?.name;
-    return ref !== undefined && isMeant ? [{ ref, engine: engine ?? '' }] : [];
+    return ref !== undefined && fold(name ?? '') === fold(ref.name) ? [{ ref, engine: engine ?? '' }] : [];
   });
 }

@@ -63,3 +63,8 @@ export function isSupported({ mysql, version }: ReturnType<typeof readFacts>): b
   const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
   return mysql.product === 'MariaDB' ? major > 10 || (major === 10 && minor >= 6) : major >= 8;
 }
+
+/** Names of tables as this server tells them apart: comparing in SQL ignores case, whether names do is a setting (lower_case_table_names). */
+export function foldNames({ mysql }: ServerFacts): (name: string) => string {
+  return mysql?.lowerCaseTableNames === 0 ? (name) => name : (name) => name.toLowerCase();
+}

@@ -11,6 +11,7 @@ import type {
 import { FlybackError } from '../../../src/errors/error.js';
 import type { QualifiedName } from '../../../src/history/history.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
+import { foldNames } from './facts.js';
 import { dropLevel, excludes, levelOf } from './locks/levels.js';
 import { preparedHolder, readSessions, type SeenSession } from './locks/sessions.js';
 import { lockSources, type LockSources } from './locks/sources.js';
@@ -41,7 +42,7 @@ async function survey(session: Session, question: LockQuestion): Promise<LockSur
     sources.tables === 'none'
       ? sessions.flatMap((seen) => runningLocks(seen))
       : await readLocks(session, sources, namesOf(question), schemasOf(question));
-  const fold = foldNames(session);
+  const fold = foldNames(session.facts);
   const obstacles = locks.flatMap((lock) => {
     const seen = byId.get(lock.id);
     if (seen === undefined) return [];
@@ -139,10 +140,6 @@ async function readLocks(
   }));
 }
 
-function foldNames(session: Session): (name: string) => string {
-  return session.facts.mysql?.lowerCaseTableNames === 0 ? (name) => name : (name) => name.toLowerCase();
-}
-
 function standsInTheWay(
   lock: TableLock,
   { on, level }: LockNeed,
@@ -170,7 +167,7 @@ async function tableWait(
   sessions: readonly SeenSession[],
 ): Promise<LockWait> {
   const use = usedTables(waiting.statement ?? '');
-  const fold = foldNames(session);
+  const fold = foldNames(session.facts);
   const keyOf = (schema: string, name: string): string => `${fold(schema)}.${fold(name)}`;
   const named = use.tables.map(({ schema, name }) => ({ schema: schema ?? waiting.database ?? '', name }));
   if (sources.tables === 'none') {

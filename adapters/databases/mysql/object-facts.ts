@@ -1,5 +1,6 @@
 import type { ObjectFacts, ObjectQuestion, Session } from '../../../src/adapter/database.js';
 import type { ObjectRef } from '../../../src/risk/change.js';
+import { foldNames } from './facts.js';
 import { quoteLiteral } from './quoting.js';
 
 /*
@@ -29,15 +30,13 @@ export async function readObjectFacts(
     return select === undefined ? [] : [`SELECT ${index}, ${select}`];
   });
   const [result] = parts.length === 0 ? [] : await session.query(parts.join('\nUNION ALL '));
-  const ignoresCase = (session.facts.mysql?.lowerCaseTableNames ?? 0) > 0;
+  const fold = foldNames(session.facts);
   return refs.map((ref, index): ObjectFacts => {
     if (factsSql(ref, question) === undefined) {
       return { ref, exists: null, rows: null, bytes: null, alsoLocks: [], dependents: 0 };
     }
-    // Comparing in SQL ignores case; whether names do is a setting of the server.
     const found = result?.rows.find(
-      ([number, name]) =>
-        number === String(index) && (ignoresCase ? lower(name) === lower(ref.name) : name === ref.name),
+      ([number, name]) => number === String(index) && fold(name ?? '') === fold(ref.name),
     );
     return {
       ref,
@@ -48,10 +47,6 @@ export async function readObjectFacts(
       dependents: toNumber(found?.[5]) ?? 0,
     };
   });
-}
-
-function lower(name: string | null | undefined): string {
-  return (name ?? '').toLowerCase();
 }
 
 function toNumber(text: string | null | undefined): number | null {

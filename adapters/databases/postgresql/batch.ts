@@ -60,6 +60,7 @@ export function createBatchClass(pg: typeof pgModule): BatchClass {
     #hasEnded = false;
 
     constructor(commands: readonly Command[], plans: KeptPlans, drafts: Drafts, handlers: BatchHandlers) {
+      // Not as an object, which pg would copy for every version.
       super('', () => undefined);
       this.#commands = commands;
       this.#plans = plans;

@@ -35,18 +35,21 @@ forEachMajor((server) => {
   });
 
   /** Which of the two guards raise, each in a transaction of its own. */
-  const seenBy = async (lock: ToolLock): Promise<{ readonly closely: boolean; readonly widely: boolean }> => {
+  const seenBy = async (
+    lock: ToolLock,
+    own: Session = session,
+  ): Promise<{ readonly closely: boolean; readonly widely: boolean }> => {
     const { sql } = postgresql;
     const raises = async (guard: string): Promise<boolean> => {
-      const outcome = await session.pipeline([`BEGIN;${guard};COMMIT`, 'ROLLBACK']);
+      const outcome = await own.pipeline([`BEGIN;${guard};COMMIT`, 'ROLLBACK']);
       if (outcome.failure === undefined) return false;
       expect(outcome.failure.error.message).toContain(guardMarks.toolNear);
-      await session.query('ROLLBACK');
+      await own.query('ROLLBACK');
       return true;
     };
     return {
       closely: await raises(sql.guardApproach(lock)),
-      widely: await raises(sql.suspectApproach(session.facts, lock)),
+      widely: await raises(sql.suspectApproach(own.facts, lock)),
     };
   };
 
@@ -100,11 +103,7 @@ forEachMajor((server) => {
     try {
       await other.query(asksFlyway);
       expect(await seenBy(flyway)).toEqual({ closely: true, widely: true });
-      const own = session;
-      session = stranger;
-      const seen = await seenBy(flyway);
-      session = own;
-      expect(seen).toEqual({ closely: false, widely: false });
+      expect(await seenBy(flyway, stranger)).toEqual({ closely: false, widely: false });
     } finally {
       await stranger.close();
       await runOn(server.url, `DROP ROLE ${role}`);
